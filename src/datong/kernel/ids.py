@@ -1,0 +1,53 @@
+"""The only source of ids, tokens and randomness. An id is a typed string: kind, underscore, 26 sortable characters."""
+
+from __future__ import annotations
+
+import random
+import secrets
+from typing import NewType
+
+from datong.kernel import clock
+
+AgencyId = NewType("AgencyId", str)
+MemberId = NewType("MemberId", str)
+SystemId = NewType("SystemId", str)
+KeyId = NewType("KeyId", str)
+ResourceId = NewType("ResourceId", str)
+"""A resource's id is its contract's ODCS `id`: lower-case words joined by underscores, stable for ever, used in addresses."""
+ContractVersionId = NewType("ContractVersionId", str)
+RunId = NewType("RunId", str)
+VersionId = NewType("VersionId", str)
+CaseId = NewType("CaseId", str)
+RequestId = NewType("RequestId", str)
+GrantId = NewType("GrantId", str)
+EventId = NewType("EventId", str)
+AuditRowId = NewType("AuditRowId", str)
+JobId = NewType("JobId", str)
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_TOKEN_BYTES = 32
+
+
+def new_id(kind: str) -> str:
+    """`kind_` + 48 bits of milliseconds + 80 random bits in Crockford base 32: sorts by time of birth (as ULID does)."""
+    number = (clock.epoch_ms() << 80) | secrets.randbits(80)
+    digits = []
+    for _ in range(26):
+        digits.append(_ALPHABET[number & 31])
+        number >>= 5
+    return f"{kind}_{''.join(reversed(digits))}"
+
+
+def new_token(prefix: str = "dt") -> str:
+    """A bearer secret with 256 random bits, e.g. `dt_…`. Only its SHA-256 is ever stored."""
+    return f"{prefix}_{secrets.token_urlsafe(_TOKEN_BYTES)}"
+
+
+def random_bytes(count: int) -> bytes:
+    """Bytes from the operating system's generator: salts, nonces, keys."""
+    return secrets.token_bytes(count)
+
+
+def seeded(seed: int) -> random.Random:
+    """A repeatable generator for synthetic data and tests; never for secrets."""
+    return random.Random(seed)  # noqa: S311
