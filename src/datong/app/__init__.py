@@ -1,0 +1,1 @@
+"""The composition root: settings, wiring, supervisor, gateway, edges, control, worker, command line."""
