@@ -1,6 +1,6 @@
 """The clocks of cases. Pure: dates in, dates out.
 
-The day counts of the regulations differ by place and are not all confirmed, so they are a profile, not constants in code
+The day counts of the regulations differ by place and are not all confirmed, so they are a profile, not constants
 (政务数据共享条例, State Council Order 809; 国发〔2016〕51号 Art. 12).
 """
 

@@ -1,7 +1,7 @@
 """Masks: how much of a value is shown. Each has a Python rendering and a DuckDB expression that agree.
 
-The forms are those in use (deployed masking rules of government portals): resident ID keeps 6 + 4, mobile phone 3 + 4, bank card
-6 + 4, a personal name its surname (two characters for a compound surname), an address its first part.
+The forms are those in use on government portals: resident ID keeps 6 + 4, mobile phone 3 + 4, bank card 6 + 4,
+a personal name its surname (two characters for a compound surname), an address its first part.
 A value shorter than what a mask would keep is hidden altogether: fail closed.
 """
 
@@ -14,10 +14,42 @@ from datong.privacy.contracts import UnknownMask
 
 HIDDEN = "*"
 
-COMPOUND_SURNAMES = (
-    "欧阳 太史 端木 上官 司马 东方 独孤 南宫 万俟 闻人 夏侯 诸葛 尉迟 公羊 赫连 澹台 皇甫 宗政 濮阳 公冶 太叔 申屠 公孙 慕容 "
-    "仲孙 钟离 长孙 宇文 司徒 鲜于 司空 令狐"
-).split()
+COMPOUND_SURNAMES = frozenset(
+    {
+        "欧阳",
+        "太史",
+        "端木",
+        "上官",
+        "司马",
+        "东方",
+        "独孤",
+        "南宫",
+        "万俟",
+        "闻人",
+        "夏侯",
+        "诸葛",
+        "尉迟",
+        "公羊",
+        "赫连",
+        "澹台",
+        "皇甫",
+        "宗政",
+        "濮阳",
+        "公冶",
+        "太叔",
+        "申屠",
+        "公孙",
+        "慕容",
+        "仲孙",
+        "钟离",
+        "长孙",
+        "宇文",
+        "司徒",
+        "鲜于",
+        "司空",
+        "令狐",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +86,7 @@ def _keep_surname(value: str) -> str:
 
 
 def _keep_surname_sql(column: str) -> str:
-    compound = ", ".join(f"'{surname}'" for surname in COMPOUND_SURNAMES)
+    compound = ", ".join(f"'{surname}'" for surname in sorted(COMPOUND_SURNAMES))
     return (
         f"case when length({column}) < 2 then repeat('{HIDDEN}', length({column}))"
         f" when length({column}) > 2 and left({column}, 2) in ({compound})"
