@@ -14,6 +14,29 @@ UPLOAD_BYTES_MAX: Final = 4 * 1024**3
 """One collected file; larger ones are split by the sender."""
 HEADER_VALUE_BYTES_MAX: Final = 8 * 1024
 
+UPLOAD_MEMORY_BYTES_MAX: Final = 2 * 1024 * 1024
+"""An upload beyond this goes to a temporary file while it arrives."""
+
+# Members, sessions, keys
+PASSWORD_CHARACTERS_MIN: Final = 10
+SESSION_IDLE_S_MAX: Final = 30 * 60
+"""A session without a request for this long ends."""
+SYSTEM_KEY_DAYS_DEFAULT: Final = 365
+SYSTEM_KEY_DAYS_MAX: Final = 730
+NAME_CHARACTERS_MAX: Final = 200
+
+# Actions, events, jobs
+AUDIT_FACTS_BYTES_MAX: Final = 32 * 1024
+"""Facts of one audit row as JSON; its sealed entry must fit AUDIT_ENTRY_BYTES_MAX."""
+EVENTS_PER_DELIVERY_MAX: Final = 200
+EVENT_RETRY_DELAY_S_MAX: Final = 300
+JOB_ATTEMPTS_MAX: Final = 5
+JOBS_AT_ONCE_MAX: Final = 2
+JOB_STALLED_S: Final = 30
+"""A job whose worker has given no sign for this long is taken up again."""
+JOB_KEPT_DAYS: Final = 30
+SEAL_ROWS_PER_ROUND_MAX: Final = 500
+
 # Paging
 PAGE_ROWS_DEFAULT: Final = 50
 PAGE_ROWS_MAX: Final = 1000
@@ -52,3 +75,11 @@ CHILD_RESTART_DELAY_S_MAX: Final = 30
 SHUTDOWN_S_MAX: Final = 20
 CHILD_STARTUP_S_MAX: Final = 60
 CONTROL_THREADS_MAX: Final = 8
+
+# PostgreSQL
+POSTGRES_CONNECTIONS_MAX: Final = 100
+POSTGRES_SHARED_BUFFERS_MIB: Final = 256
+POSTGRES_START_S_MAX: Final = 60
+POSTGRES_STOP_S_MAX: Final = 30
+SOCKET_PATH_BYTES_MAX: Final = 100
+"""A unix socket's path has room for 107 bytes; temporary names need a few of them."""
