@@ -46,6 +46,12 @@ COUNT_ROWS_EXACT_MAX: Final = 10_000
 # Contracts
 CONTRACT_BYTES_MAX: Final = 512 * 1024
 CONTRACT_COLUMNS_MAX: Final = 1000
+CONTRACT_DEPTH_MAX: Final = 32
+"""Nesting of a contract's YAML."""
+CONTRACT_NODES_MAX: Final = 200_000
+"""Values in a contract's YAML."""
+FACET_BYTES_MAX: Final = 16 * 1024
+"""One value that a higher part writes down on a resource."""
 
 # Data plane
 VERIFY_ITEMS_MAX: Final = 10_000
@@ -57,6 +63,49 @@ AUDIT_ENTRY_BYTES_MAX: Final = 65_535
 AUDIT_SEAL_S_MAX: Final = 5
 """A control-plane audit row enters the Merkle log within this time while gateway and worker live."""
 AUDIT_SEGMENT_BYTES: Final = 64 * 1024 * 1024
+AUDIT_SEGMENT_BYTES_MIN: Final = 128 * 1024
+"""A segment holds at least its header and one entry of the greatest length."""
+AUDIT_BATCH_ENTRIES_MAX: Final = 4096
+AUDIT_BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
+"""Entries that one sync makes durable."""
+AUDIT_PENDING_ENTRIES_MAX: Final = 20_000
+"""Entries waiting for the disk; beyond it a call is refused with `unavailable`."""
+AUDIT_SYNCS_IN_FLIGHT_MAX: Final = 4
+AUDIT_SYNC_OVERLAP_S: Final = 0.001
+"""Another sync starts beside a running one only when that is older than this."""
+AUDIT_HELPER_RESTART_S_MAX: Final = 5
+AUDIT_PUBLISH_S: Final = 1
+"""The published checkpoint and tiles are at most this old while the log grows."""
+AUDIT_HISTORY_S: Final = 60
+"""One published checkpoint in this time is kept for ever."""
+AUDIT_NOTE_BYTES_MAX: Final = 64 * 1024
+AUDIT_RECEIPT_BYTES_MAX: Final = 256 * 1024
+AUDIT_SOCKET_MESSAGE_BYTES_MAX: Final = 8 * 1024 * 1024
+AUDIT_SOCKET_ROWS_MAX: Final = 1000
+"""Control rows in one message of the sequencer."""
+
+SERVING_MAP_BYTES: Final = 256 * 1024**3
+"""Address space set aside for the serving store; the file grows only as it is filled."""
+SERVING_READERS_MAX: Final = 512
+"""Processes and threads that may read the serving store at once."""
+SERVING_WRITE_ROWS_MAX: Final = 10_000
+"""Rows written or deleted in one transaction, so that a revocation never waits behind a load."""
+VERIFY_INLINE_BODY_BYTES_MAX: Final = 48 * 1024
+"""A verify body beyond it is worked on in a helper process, so that single calls beside it stay quick."""
+VERIFY_HELPER_WAITING_MAX: Final = 32
+"""Batch verifications that may wait for the helper; beyond it the answer is 503."""
+CLAIMS_PER_ITEM_MAX: Final = 64
+
+# Gateway
+PROXY_CONNECTIONS_MAX: Final = 256
+"""Connections from the gateway to the control process."""
+PROXY_CONNECT_S_MAX: Final = 5
+PROXY_HEADERS_S_MAX: Final = 120
+"""From the end of the upload to the first byte of control's answer."""
+PROXY_IDLE_S_MAX: Final = 900
+"""Between two pieces of a streamed answer: server-sent events are kept alive within it."""
+AUDIT_READ_ENTRIES_MAX: Final = 1000
+"""Entries in one answer of the log's own reading address."""
 
 # Grants
 GRANT_DAYS_MAX: Final = 365
