@@ -60,7 +60,7 @@ class ServerAccount:
 
 
 class EmbeddedPostgres:
-    """One server for one `DATONG_HOME`. `for_tests` gives up durability and lets the role create databases."""
+    """One server for one `DATONG_HOME`. `for_tests`: the role may create databases, and a power cut may lose data (a kill not)."""
 
     def __init__(self, settings: Settings, *, for_tests: bool = False) -> None:
         self.settings = settings
@@ -234,7 +234,7 @@ class EmbeddedPostgres:
             "log_error_verbosity": "terse",
         }
         if self.for_tests:
-            settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+            settings |= {"fsync": "off", "full_page_writes": "off"}
         lines = [f"{name} = '{_quote_setting(value)}'" for name, value in settings.items()]
         for name, text in (
             ("postgresql.conf", "# Written by Datong at each start.\n" + "\n".join(lines) + "\n"),
