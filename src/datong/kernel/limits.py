@@ -110,6 +110,9 @@ AUDIT_READ_ENTRIES_MAX: Final = 1000
 # Grants
 GRANT_DAYS_MAX: Final = 365
 GRANT_RATE_PER_MINUTE_DEFAULT: Final = 6_000_000
+PURPOSE_CHARACTERS_MAX: Final = 64
+REQUEST_TEXT_CHARACTERS_MIN: Final = 4
+REQUEST_TEXT_CHARACTERS_MAX: Final = 500
 GRANT_REASON_CHARACTERS_MIN: Final = 4
 """A refusal or revocation needs a reason of at least this many characters."""
 

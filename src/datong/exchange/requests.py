@@ -1,0 +1,187 @@
+"""What crosses the exchange's wall on the control side: requests, grants as people read them, usage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+from datong.exchange.contracts import GrantColumn, Mode, RowCondition
+from datong.kernel.failures import BadInput, Conflict, NotAllowed, NotFound
+from datong.kernel.ids import AgencyId, CaseId, GrantId, RequestId, ResourceId, SystemId
+from datong.kernel.limits import GRANT_RATE_PER_MINUTE_DEFAULT
+
+
+class RequestState(StrEnum):
+    SUBMITTED = "submitted"
+    APPROVED = "approved"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+
+
+class GrantState(StrEnum):
+    """`revoking` is a revocation that has left the serving store, or is about to, and is not yet recorded as done."""
+
+    ACTIVE = "active"
+    REVOKING = "revoking"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestDraft:
+    """What an agency asks for: 使用依据, 使用场景, 使用范围, 共享方式, 使用时限 (政务数据共享条例)."""
+
+    resource_id: ResourceId
+    system_id: SystemId
+    modes: tuple[Mode, ...]
+    columns: tuple[GrantColumn, ...]
+    purpose: str
+    """A short code, said again in every call: `pension_eligibility`."""
+    purpose_title: str
+    legal_basis: str
+    valid_until: date
+    """The last civil day of use."""
+    rows: tuple[RowCondition, ...] = ()
+    rate_per_minute: int = GRANT_RATE_PER_MINUTE_DEFAULT
+    daily_cap: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestView:
+    id: RequestId
+    number: str
+    draft: RequestDraft
+    resource_title: str
+    owner_agency_id: AgencyId
+    owner_agency_name: str
+    agency_id: AgencyId
+    agency_name: str
+    system_name: str
+    requested_by: str
+    requested_at: datetime
+    state: RequestState
+    case_id: CaseId
+    grant_id: GrantId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantView:
+    """A grant as people read it: who, why, how much, until when, in what state."""
+
+    id: GrantId
+    number: str
+    request_id: RequestId
+    request_number: str
+    resource_id: ResourceId
+    resource_title: str
+    owner_agency_id: AgencyId
+    owner_agency_name: str
+    agency_id: AgencyId
+    agency_name: str
+    system_id: SystemId
+    system_name: str
+    modes: tuple[Mode, ...]
+    columns: tuple[GrantColumn, ...]
+    rows: tuple[RowCondition, ...]
+    purpose: str
+    purpose_title: str
+    legal_basis: str
+    valid_from: datetime
+    valid_until: datetime
+    rate_per_minute: int
+    daily_cap: int
+    state: GrantState
+    is_expired: bool
+    digest: str
+    approved_by: str
+    approved_at: datetime
+    operation_id: str
+    """The approval's audit rows carry it: the grant's own proof."""
+    served_at: datetime | None
+    revoked_at: datetime | None = None
+    revoked_by: str = ""
+    revoked_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageRow:
+    """One exchange under a grant, folded from the audit log. `log_index` is its receipt's place in the log."""
+
+    log_index: int
+    at: datetime
+    mode: str
+    outcome: str
+    code: str
+    items_count: int
+    match_count: int
+    differ_count: int
+    unknown_count: int
+    payload_bytes: int
+    reference: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageDay:
+    day: date
+    verify_items: int
+    batch_downloads: int
+    refusals: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestFinding:
+    """One thing in a request that cannot stand."""
+
+    field: str
+    message: str
+    message_zh: str
+
+
+class RequestInvalid(BadInput):
+    """All that is wrong with a request, at once."""
+
+    code = "request-invalid"
+    title, title_zh = "The request cannot be submitted as it is", "申请内容需要修改"
+
+    def __init__(self, findings: Sequence[RequestFinding]) -> None:
+        self.findings = tuple(findings)
+        super().__init__(
+            " ".join(f.message for f in findings),
+            hint_zh="".join(f.message_zh for f in findings),
+            findings=[asdict(f) for f in findings],
+        )
+
+
+class WithheldResource(NotAllowed):
+    code = "resource-withheld"
+    title, title_zh = "This resource is not shared", "该资源不予共享"
+
+    def __init__(self, *, resource: str, legal_basis: str) -> None:
+        super().__init__(
+            f"Its owner withholds it under {legal_basis}. Talk to the owner or the bureau.",
+            hint_zh=f"依据{legal_basis}不予共享。可与提供部门或主管部门协商。",
+            resource=resource,
+            legal_basis=legal_basis,
+        )
+
+
+class GrantNotFound(NotFound):
+    code = "grant-not-found"
+    title, title_zh = "There is no such grant, or it is not yours to see", "没有这项授权，或者你无权查看"
+
+
+class RequestNotFound(NotFound):
+    code = "request-not-found"
+    title, title_zh = "There is no such request, or it is not yours to see", "没有这项申请，或者你无权查看"
+
+
+class GrantNotActive(Conflict):
+    code = "grant-not-active"
+    title, title_zh = "The grant is no longer in force", "该授权已不在有效期"
+
+
+def as_plain(value: Any) -> Any:
+    """Frozen values as JSON-ready members, for the database and the audit log."""
+    return asdict(value)

@@ -1,0 +1,204 @@
+"""Grants: made by an approval, ended by a revocation.
+
+A revocation is three steps, so that every crash fails closed (docs/explanation/commit-protocols.md):
+`revoking` is committed; the grant leaves the serving store; `revoked` is committed. `finish_revocations` completes
+those that a crash left half-way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from datong.cases.model import require_reason
+from datong.catalog import service as catalog
+from datong.exchange import model
+from datong.exchange.contracts import GrantTerms, compile_grant
+from datong.exchange.requests import GrantNotActive, GrantNotFound, GrantState, GrantView, RequestDraft
+from datong.exchange.serving.compile import open_writer
+from datong.exchange.store.models import Grant, Request
+from datong.kernel import clock, ids
+from datong.kernel.action.service import ActionRecord, action
+from datong.kernel.config import load_settings
+from datong.kernel.contracts import EVERY_AGENCY, Actor, Role, Subject, platform_actor
+from datong.kernel.faults import fault_point
+from datong.kernel.ids import AgencyId, GrantId, RequestId, ResourceId, SystemId
+from datong.kernel.limits import PAGE_ROWS_MAX
+from datong.kernel.numbers.service import next_number
+
+REVOCATION_STARTED, REVOKED = "grant.revocation-started", "grant.revoked"
+_RELATED = ("resource", "owner_agency", "agency", "system", "request")
+
+
+def create_grant(request: Request, draft: RequestDraft, actor: Actor, record: ActionRecord) -> Grant:
+    """The grant that an approval makes, inside its action; it is served after the commit."""
+    contract = catalog.get_contract(ResourceId(request.resource_id))
+    masks = {column.name: column.mask for column in contract.columns if column.mask}
+    grant_id, number, now = GrantId(ids.new_id("grant")), next_number("G"), clock.now()
+    terms = model.terms_of(draft, grant_id=grant_id, number=number, masks=masks, valid_from=now)
+    grant = Grant.objects.create(
+        id=grant_id,
+        number=number,
+        request=request,
+        resource_id=request.resource_id,
+        owner_agency_id=request.owner_agency_id,
+        agency_id=request.agency_id,
+        system_id=request.system_id,
+        purpose=draft.purpose,
+        purpose_title=draft.purpose_title,
+        legal_basis=draft.legal_basis,
+        terms=asdict(terms),
+        digest=terms.digest,
+        policy_digest=terms.policy_digest,
+        valid_from=now,
+        valid_until=model.end_of_civil_day(draft.valid_until),
+        approved_by=actor.id,
+        approved_by_name=actor.name,
+        operation_id=record.operation_id,
+    )
+    record.facts.update(
+        grant=number,
+        grant_id=grant_id,
+        digest=terms.digest,
+        columns=[f"{c.name}:{c.treatment.value}" for c in terms.columns],
+        modes=[mode.value for mode in terms.modes],
+        purpose=draft.purpose,
+        valid_until=draft.valid_until.isoformat(),
+    )
+    record.event("grant.approved", subject=f"grant:{grant_id}", payload={"grant": grant_id})
+    return grant
+
+
+def revoke_grant(actor: Actor, grant_id: GrantId, reason: str) -> GrantView:
+    """End a grant: the next call under it is refused. Raises GrantNotActive, ReasonNeeded, NotAllowed, GrantNotFound."""
+    reason = require_reason(reason)
+    grant = _find(grant_id)
+    with action(REVOCATION_STARTED, actor, _subject(grant), facts={"grant": grant.number, "reason": reason}):
+        locked = Grant.objects.select_for_update().get(pk=grant.pk)
+        if locked.state != GrantState.ACTIVE:
+            raise GrantNotActive(
+                f"It is {locked.state}.", hint_zh="该授权已撤销或正在撤销。", grant=locked.number, state=locked.state
+            )
+        locked.state = GrantState.REVOKING
+        locked.revoked_reason = reason
+        locked.revoked_by_name = actor.name
+        locked.save(update_fields=["state", "revoked_reason", "revoked_by_name"])
+    fault_point("exchange.revocation-started")
+    _finish_revocation(grant_id, actor)
+    return get_view(grant_id)
+
+
+def finish_revocations() -> int:
+    """Complete the revocations that a crash left half-way; gives how many."""
+    left = list(Grant.objects.filter(state=GrantState.REVOKING).values_list("pk", flat=True))
+    for grant_id in left:
+        _finish_revocation(GrantId(grant_id), platform_actor("worker"))
+    return len(left)
+
+
+def _finish_revocation(grant_id: GrantId, actor: Actor) -> None:
+    grant = _find(grant_id)
+    terms = model.terms_from_plain(grant.terms)
+    writer = open_writer(load_settings())
+    writer.remove_grant(terms, revoked_at_ms=clock.epoch_ms(), reason=grant.revoked_reason)
+    fault_point("exchange.grant-left-serving-store")
+    facts = {"grant": grant.number, "reason": grant.revoked_reason}
+    with action(REVOKED, actor, _subject(grant), facts=facts) as record:
+        changed = Grant.objects.filter(pk=grant.pk, state=GrantState.REVOKING).update(
+            state=GrantState.REVOKED, revoked_at=clock.now()
+        )
+        if changed:
+            record.event("grant.revoked", subject=f"grant:{grant.pk}", payload={"grant": grant.pk})
+
+
+def get_grant(actor: Actor, grant_id: GrantId) -> GrantView:
+    grant = _find(grant_id)
+    if not _may_see(actor, grant):
+        raise GrantNotFound(id=grant_id)
+    return _view(grant)
+
+
+def get_view(grant_id: GrantId) -> GrantView:
+    """A grant without asking who looks: for the platform's own steps."""
+    return _view(_find(grant_id))
+
+
+def get_terms(grant_id: GrantId) -> GrantTerms:
+    return model.terms_from_plain(_find(grant_id).terms)
+
+
+def find_grants(actor: Actor, *, resource_id: ResourceId | None = None) -> list[GrantView]:
+    """Grants that the actor's agency gave or holds; all of them for bureau and auditor. Newest first."""
+    if not actor.is_member:
+        return []
+    rows = _rows()
+    if not _sees_all(actor):
+        rows = rows.filter(Q(agency_id=actor.agency_id) | Q(owner_agency_id=actor.agency_id))
+    if resource_id:
+        rows = rows.filter(resource_id=resource_id)
+    return [_view(row) for row in rows.order_by("-approved_at")[:PAGE_ROWS_MAX]]
+
+
+def _sees_all(actor: Actor) -> bool:
+    return Role.AUDITOR in actor.roles or EVERY_AGENCY in actor.agency_ids
+
+
+def _may_see(actor: Actor, grant: Grant) -> bool:
+    return actor.is_member and (_sees_all(actor) or actor.agency_id in (grant.agency_id, grant.owner_agency_id))
+
+
+def _rows() -> QuerySet[Grant, Any]:
+    return Grant.objects.select_related(*_RELATED)
+
+
+def _find(grant_id: GrantId) -> Grant:
+    grant = _rows().filter(pk=grant_id).first()
+    if grant is None:
+        raise GrantNotFound(id=grant_id)
+    return grant
+
+
+def _subject(grant: Grant) -> Subject:
+    return Subject(kind="grant", id=grant.pk, agency_id=AgencyId(grant.owner_agency_id), name=grant.number)
+
+
+def _view(grant: Grant) -> GrantView:
+    terms = model.terms_from_plain(grant.terms)
+    if compile_grant(terms).digest != grant.digest:
+        raise RuntimeError(f"grant {grant.number}: its stored terms do not have its digest")
+    return GrantView(
+        id=GrantId(grant.id),
+        number=grant.number,
+        request_id=RequestId(grant.request_id),
+        request_number=grant.request.number,
+        resource_id=ResourceId(grant.resource_id),
+        resource_title=grant.resource.title_zh,
+        owner_agency_id=AgencyId(grant.owner_agency_id),
+        owner_agency_name=grant.owner_agency.name,
+        agency_id=AgencyId(grant.agency_id),
+        agency_name=grant.agency.name,
+        system_id=SystemId(grant.system_id),
+        system_name=grant.system.name,
+        modes=terms.modes,
+        columns=terms.columns,
+        rows=terms.rows,
+        purpose=grant.purpose,
+        purpose_title=grant.purpose_title,
+        legal_basis=grant.legal_basis,
+        valid_from=grant.valid_from,
+        valid_until=grant.valid_until,
+        rate_per_minute=terms.rate_per_minute,
+        daily_cap=terms.daily_cap,
+        state=GrantState(grant.state),
+        is_expired=clock.now() >= grant.valid_until,
+        digest=grant.digest,
+        approved_by=grant.approved_by_name,
+        approved_at=grant.approved_at,
+        operation_id=grant.operation_id,
+        served_at=grant.served_at,
+        revoked_at=grant.revoked_at,
+        revoked_by=grant.revoked_by_name,
+        revoked_reason=grant.revoked_reason,
+    )

@@ -1,0 +1,228 @@
+"""Verification: items in, match | differ | unknown out, by keyed digests alone. No value of the resource is ever read.
+
+`examine` is the whole of a verify call but for rate, record and receipt; the gateway runs it on its loop for small
+bodies and in the helper process for large ones, on the same bytes with the same result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from hmac import compare_digest
+
+import msgspec
+
+from datong.exchange.contracts import (
+    AsOfNotOffered,
+    ColumnNotGranted,
+    GrantEntry,
+    KeyInvalid,
+    Mode,
+    NotServed,
+    ResourceEntry,
+    ValueInvalid,
+)
+from datong.exchange.serving.decide import Ask, decide, find_missing
+from datong.exchange.serving.keys import MAC_BYTES, MasterKey
+from datong.exchange.serving.macs import CANONICAL, Canonical, ResourceMacs
+from datong.exchange.serving.store import VALIDITY, ServingReader, row_prefix
+from datong.kernel import clock
+from datong.kernel.failures import BadInput, TooLarge
+from datong.kernel.limits import CLAIMS_PER_ITEM_MAX, REFERENCE_CHARACTERS_MAX, VERIFY_ITEMS_MAX
+
+Scalar = str | int | float | bool
+EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+UNKNOWN = b'{"outcome":"unknown","fields":{}}'
+
+
+class VerifyItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One question: the record's key, the claims about it, and for a resource with history the day asked about."""
+
+    key: dict[str, Scalar]
+    claims: dict[str, Scalar] = {}
+    as_of: date | None = None
+
+
+class VerifyRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    purpose: str
+    items: list[VerifyItem]
+    reference: str = ""
+
+
+_decoder = msgspec.json.Decoder(VerifyRequest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """A verify call worked out: the answer's bytes up to where the receipt goes, and what the record needs."""
+
+    grant: GrantEntry
+    purpose: str
+    reference: str
+    columns: tuple[str, ...]
+    items_count: int
+    matches_count: int
+    differs_count: int
+    answer: bytes
+    """`{"items":[…]` without the closing brace."""
+
+
+def decode_request(body: bytes) -> VerifyRequest:
+    """Read a verify body. Raises BadInput (not JSON, wrong type, unknown member, nothing asked) or TooLarge."""
+    try:
+        request = _decoder.decode(body)
+    except msgspec.DecodeError as problem:
+        raise BadInput(
+            f"{problem}. Send {{purpose, reference, items: [{{key, claims}}]}}.",
+            hint_zh=f"请求体应为 {{purpose, reference, items: [{{key, claims}}]}}。详情：{problem}",
+        ) from None
+    except (UnicodeDecodeError, RecursionError):
+        raise BadInput("Send JSON in UTF-8.", hint_zh="请发送 UTF-8 编码的 JSON。") from None
+    if not request.items:
+        raise BadInput("Give at least one item.", hint_zh="至少给出一项。", items_count=0)
+    if len(request.items) > VERIFY_ITEMS_MAX:
+        raise TooLarge(
+            f"Send at most {VERIFY_ITEMS_MAX} items in one call.",
+            hint_zh=f"每次最多 {VERIFY_ITEMS_MAX} 项。",
+            items_count=len(request.items),
+            items_count_max=VERIFY_ITEMS_MAX,
+        )
+    if len(request.reference) > REFERENCE_CHARACTERS_MAX or len(request.purpose) > REFERENCE_CHARACTERS_MAX:
+        raise TooLarge(
+            f"Keep purpose and reference within {REFERENCE_CHARACTERS_MAX} characters each.",
+            hint_zh=f"purpose 与 reference 各不超过 {REFERENCE_CHARACTERS_MAX} 个字符。",
+        )
+    return request
+
+
+class Verifier:
+    """Answers verify calls from a serving store. Holds the keyed states of each resource it has met."""
+
+    def __init__(self, reader: ServingReader, master: MasterKey) -> None:
+        self._reader = reader
+        self._master = master
+        self._plans: dict[str, tuple[ResourceEntry, ResourcePlan]] = {}
+
+    def examine(self, system_id: str, resource_id: str, request: VerifyRequest) -> Examined:
+        """Decide and compare on one snapshot. Raises a Refusal, or BadInput for an item that cannot be asked."""
+        items = request.items
+        columns = tuple(items[0].claims) if len(items) == 1 else tuple({name: 0 for i in items for name in i.claims})
+        ask = Ask(
+            resource_id=resource_id,
+            mode=Mode.VERIFY,
+            purpose=request.purpose,
+            columns=columns,
+            now_ms=clock.epoch_ms(),
+        )
+        grant = decide(self._reader.find_grants(system_id, resource_id), ask)
+        plan = self._find_plan(resource_id)
+        missing = find_missing(columns, plan.fields)
+        if missing:
+            granted = tuple(c for c in grant.comparable if c in plan.fields)
+            raise ColumnNotGranted(grant.terms, columns=missing, granted=granted)
+        tally = Tally()
+        answers = [self._verify_item(plan, number, item, tally) for number, item in enumerate(items)]
+        return Examined(
+            grant=grant,
+            purpose=request.purpose,
+            reference=request.reference,
+            columns=columns,
+            items_count=len(items),
+            matches_count=tally.matches_count,
+            differs_count=tally.differs_count,
+            answer=b'{"items":[' + b",".join(answers) + b"]",
+        )
+
+    def _find_plan(self, resource_id: str) -> ResourcePlan:
+        resource = self._reader.find_resource(resource_id)
+        if resource is None or not resource.generation:
+            raise NotServed(resource=resource_id, mode=Mode.VERIFY)
+        known = self._plans.get(resource_id)
+        if known and known[0] is resource:
+            return known[1]
+        plan = ResourcePlan(self._master, resource)
+        self._plans[resource_id] = (resource, plan)
+        return plan
+
+    def _verify_item(self, plan: ResourcePlan, number: int, item: VerifyItem, tally: Tally) -> bytes:
+        key_mac = plan.key_mac(number, item.key)
+        if item.as_of is not None and not plan.has_validity:
+            raise AsOfNotOffered(resource=plan.resource_id)
+        claims = item.claims
+        if len(claims) > CLAIMS_PER_ITEM_MAX:
+            raise TooLarge(f"Claim at most {CLAIMS_PER_ITEM_MAX} columns of an item.", item=number)
+        claimed = [(name, plan.claim_mac(number, name, value, key_mac)) for name, value in claims.items()]
+        row = self._reader.get_row(plan.prefix + key_mac)
+        start = plan.find_record(row, item.as_of) if row is not None else -1
+        if row is None or start < 0:
+            return UNKNOWN
+        fields = []
+        differs = False
+        for name, mac in claimed:
+            offset = start + plan.offsets[name]
+            if compare_digest(row[offset : offset + MAC_BYTES], mac):
+                fields.append(plan.match_text[name])
+            else:
+                differs = True
+                fields.append(plan.differ_text[name])
+        if differs:
+            tally.differs_count += 1
+            return b'{"outcome":"differ","fields":{' + b",".join(fields) + b"}}"
+        tally.matches_count += 1
+        return b'{"outcome":"match","fields":{' + b",".join(fields) + b"}}"
+
+
+@dataclass(slots=True)
+class Tally:
+    matches_count: int = 0
+    differs_count: int = 0
+
+
+class ResourcePlan:
+    """One generation of a resource, ready to be asked: canonical forms, keyed states, where each field's MAC lies."""
+
+    def __init__(self, master: MasterKey, resource: ResourceEntry) -> None:
+        self.resource_id = resource.resource_id
+        self.has_validity = resource.has_validity
+        self.prefix = row_prefix(resource.resource_no, resource.generation)
+        self.fields = tuple(c.name for c in resource.verify_columns)
+        head = VALIDITY.size if resource.has_validity else 0
+        self.offsets = {name: head + MAC_BYTES * n for n, name in enumerate(self.fields)}
+        self.record_bytes = head + MAC_BYTES * len(self.fields)
+        self.match_text = {name: msgspec.json.encode(name) + b':"match"' for name in self.fields}
+        self.differ_text = {name: msgspec.json.encode(name) + b':"differ"' for name in self.fields}
+        self._kinds = {c.name: c.kind for c in (*resource.key_columns, *resource.verify_columns)}
+        self._key_columns: Sequence[tuple[str, Canonical]] = [(c.name, CANONICAL[c.kind]) for c in resource.key_columns]
+        self._claim_columns = {c.name: CANONICAL[c.kind] for c in resource.verify_columns}
+        self._macs = ResourceMacs(master, resource.resource_id, self.fields)
+
+    def key_mac(self, number: int, key: dict[str, Scalar]) -> bytes:
+        """Raises KeyInvalid when the item's key has not exactly the key columns, ValueInvalid for a wrong type."""
+        if len(key) != len(self._key_columns) or any(name not in key for name, _ in self._key_columns):
+            expected = tuple(name for name, _ in self._key_columns)
+            raise KeyInvalid(item=number, expected=expected, got=tuple(key))
+        parts = []
+        for name, canonical in self._key_columns:
+            try:
+                parts.append(canonical(key[name]))
+            except ValueError:
+                raise ValueInvalid(column=name, kind=self._kinds[name], item=number) from None
+        return self._macs.key_mac(parts)
+
+    def claim_mac(self, number: int, name: str, value: Scalar, key_mac: bytes) -> bytes:
+        try:
+            return self._macs.claim_mac(name, key_mac, self._claim_columns[name](value))
+        except ValueError:
+            raise ValueInvalid(column=name, kind=self._kinds[name], item=number) from None
+
+    def find_record(self, row: bytes, as_of: date | None) -> int:
+        """Where the record that holds on the day begins; -1 when none does. Without `as_of` the day is today."""
+        if not self.has_validity:
+            return 0
+        day = (as_of or clock.today()).toordinal() - EPOCH_ORDINAL
+        for start in range(0, len(row), self.record_bytes):
+            first, last = VALIDITY.unpack_from(row, start)
+            if first <= day <= last:
+                return start
+        return -1
