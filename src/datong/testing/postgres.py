@@ -128,7 +128,7 @@ class TestDatabases:
 
     def _execute(self, statement: str, *names: str) -> None:
         with self._connect() as connection:
-            connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))  # type: ignore[arg-type]
+            connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
     def _connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(self.server_address.reveal(), autocommit=True, connect_timeout=10)
