@@ -135,3 +135,7 @@ POSTGRES_START_S_MAX: Final = 60
 POSTGRES_STOP_S_MAX: Final = 30
 SOCKET_PATH_BYTES_MAX: Final = 100
 """A unix socket's path has room for 107 bytes; temporary names need a few of them."""
+
+# Working days
+WORKING_DAYS_COUNTED_MAX: Final = 5000
+"""About twenty years: a longer count is a mistake in a date."""

@@ -89,9 +89,7 @@ class BatchTree:
             if width == 1:
                 break
             odd = len(nodes) & 1
-            above = [
-                sha256(b"\x01" + nodes[at] + nodes[at + 1]).digest() for at in range(0, len(nodes) - odd, 2)
-            ]
+            above = [sha256(b"\x01" + nodes[at] + nodes[at + 1]).digest() for at in range(0, len(nodes) - odd, 2)]
             if odd:
                 above.append(nodes[-1])
             start, width, nodes, level = start >> 1, (width + 1) >> 1, above, level + 1
