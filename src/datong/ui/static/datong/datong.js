@@ -39,7 +39,7 @@ function chartOption(figure) {
     animation: false, color: palette, textStyle: text, aria: { enabled: true },
     grid: { left: 8, right: labelled ? 92 : 12, top: 28, bottom: 4, containLabel: true },
     legend: labelled || series.length < 2 ? undefined
-      : { top: 0, left: 60, itemWidth: 10, itemHeight: 10, icon: 'rect', textStyle: text },
+      : { top: 0, right: 12, itemWidth: 10, itemHeight: 10, icon: 'rect', textStyle: text },
     tooltip: {
       trigger: 'axis', renderMode: 'richText',      // drawn on the canvas: an HTML tooltip would need style attributes
       backgroundColor: token('--dt-surface'), borderColor: token('--dt-line'),
