@@ -121,6 +121,14 @@ QUARANTINE_SHOWN_ROWS_MAX: Final = 200
 """Rows of one reason shown on a page; the CSV has all."""
 CSV_LINE_BYTES_MAX: Final = 16 * 1024 * 1024
 CSV_SNIFF_BYTES: Final = 256 * 1024
+COLLECT_UNSHAPED_ROWS_MAX: Final = 100_000
+"""Rows of one file without the header's number of fields; beyond it the file is refused, because its delimiter is wrong."""
+COLLECT_SUGGESTIONS_MAX: Final = 10_000
+"""Quarantined identifiers of one run for which a near miss is searched."""
+COLLECT_MEMORY_MB: Final = 2048
+"""Memory of one check pass; beyond it DuckDB spills, encrypted, into the run's work folder."""
+COLLECT_SPILL_GB_MAX: Final = 16
+COLLECT_THREADS_MAX: Final = 4
 
 # Processes
 CHILD_RESTART_DELAY_S_MAX: Final = 30
@@ -139,3 +147,24 @@ SOCKET_PATH_BYTES_MAX: Final = 100
 # Working days
 WORKING_DAYS_COUNTED_MAX: Final = 5000
 """About twenty years: a longer count is a mistake in a date."""
+
+# Lake
+LAKE_THREADS: Final = 2
+"""DuckDB threads of one agency's instance in one process."""
+LAKE_MEMORY_MIB: Final = 2048
+"""Of one agency's instance; beyond it DuckDB writes to the lake's temporary folder."""
+LAKE_TEMP_MIB_MAX: Final = 64 * 1024
+LAKE_AGENCIES_OPEN_MAX: Final = 8
+"""Catalogues that one process keeps attached."""
+LAKE_LOCK_WAIT_S_MAX: Final = 600
+"""How long a run waits for another run's write to the same table."""
+RUNNER_PROCESSES_MAX: Final = 2
+"""Queries of others that run at once on this host; more wait."""
+RUNNER_WAIT_S_MAX: Final = 30
+RUNNER_QUERY_S_MAX: Final = 60
+RUNNER_MEMORY_MIB: Final = 512
+"""DuckDB's own limit; the process may take RUNNER_OVERHEAD_MIB more before the kernel refuses it memory."""
+RUNNER_OVERHEAD_MIB: Final = 2048
+RUNNER_THREADS: Final = 1
+RUNNER_RESULT_BYTES_MAX: Final = 256 * 1024 * 1024
+RUNNER_QUERY_CHARACTERS_MAX: Final = 64 * 1024

@@ -10,9 +10,10 @@ from datong.exchange.service.requests import (
     withdraw_request,
 )
 from datong.exchange.service.serve import reconcile_serving, serve_grant, serve_keys, serve_resource
-from datong.exchange.service.usage import find_usage, fold_usage, summarise_usage
+from datong.exchange.service.usage import count_usage, find_usage, fold_usage, summarise_usage
 
 __all__ = [
+    "count_usage",
     "find_grants",
     "find_requests",
     "find_usage",

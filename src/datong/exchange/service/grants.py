@@ -72,7 +72,10 @@ def create_grant(request: Request, draft: RequestDraft, actor: Actor, record: Ac
 
 
 def revoke_grant(actor: Actor, grant_id: GrantId, reason: str) -> GrantView:
-    """End a grant: the next call under it is refused. Raises GrantNotActive, ReasonNeeded, NotAllowed, GrantNotFound."""
+    """End a grant: the next call under it is refused.
+
+    Raises GrantNotActive, ReasonNeeded, NotAllowed, GrantNotFound.
+    """
     reason = require_reason(reason)
     grant = _find(grant_id)
     with action(REVOCATION_STARTED, actor, _subject(grant), facts={"grant": grant.number, "reason": reason}):

@@ -1,0 +1,3 @@
+from datong.app.cli import main
+
+main()
