@@ -1,0 +1,1 @@
+"""What the national standards fix and everybody shares: identifiers, division codes, code lists."""
