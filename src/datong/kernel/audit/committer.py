@@ -14,7 +14,8 @@ import os
 from collections import deque
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import NamedTuple
+
+import msgspec
 
 from datong.kernel import clock
 from datong.kernel.audit.entries import build_control_entry
@@ -30,6 +31,7 @@ from datong.kernel.limits import (
     AUDIT_PUBLISH_S,
     AUDIT_SYNC_OVERLAP_S,
     AUDIT_SYNCS_IN_FLIGHT_MAX,
+    SHUTDOWN_S_MAX,
 )
 
 
@@ -40,7 +42,7 @@ class SyncMode(StrEnum):
     INLINE = "inline"
 
 
-class Committed(NamedTuple):
+class Committed(msgspec.Struct, frozen=True, gc=False):
     """A durable entry and the pieces of its receipt: path as base64 lines, signed checkpoint."""
 
     index: int
@@ -78,6 +80,7 @@ class Committer:
         self._publisher: asyncio.Task[None] | None = None
         self._control_lock = asyncio.Lock()
         self._running = False
+        self._closing = False
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -88,8 +91,11 @@ class Committer:
 
     async def close(self) -> None:
         """Commit what waits, publish, and close the log."""
-        while (self._pending or self._in_flight) and not self.log.broken:
-            await asyncio.sleep(0.002)
+        self._closing = True
+        waiting = [future for _, future in self._pending]
+        waiting += [future for commit in self._in_flight for future in commit.futures]
+        if waiting:
+            await asyncio.wait(waiting, timeout=SHUTDOWN_S_MAX / 2)
         self._running = False
         self._fail_all("closing")
         if self._publisher is not None:
@@ -104,7 +110,12 @@ class Committer:
     @property
     def is_healthy(self) -> bool:
         """Whether entries can be committed now."""
-        return self._running and not self.log.broken and (self.mode is SyncMode.INLINE or self._helper is not None)
+        return (
+            self._running
+            and not self._closing
+            and not self.log.broken
+            and (self.mode is SyncMode.INLINE or self._helper is not None)
+        )
 
     @property
     def waiting_count(self) -> int:
@@ -123,7 +134,7 @@ class Committer:
         """
         if not self.is_healthy:
             raise Unavailable(
-                "The audit log cannot be written, and nothing is answered without a record. Try again in a few seconds.",
+                "The audit log cannot be written, and nothing is answered without a record. Try again in some seconds.",
                 hint_zh="审计日志暂不可写；没有记录就不会应答。请稍后重试。",
                 private=self.log.broken,
             )
@@ -290,7 +301,7 @@ class Committer:
         self._schedule()
 
     def _on_helper_death(self) -> None:
-        """Fail who waits, start another helper. Batches already written stay in the log and are synced by the new one."""
+        """Fail who waits, start another helper. Batches already written stay in the log; the new one syncs them."""
         self._helper = None
         self._fail_waiting("the sync helper died")
         for commit in self._in_flight:

@@ -151,5 +151,5 @@ def decode_entry(entry: bytes) -> dict[str, Any]:
     """An entry as a mapping; ValueError when it is not a JSON object."""
     value = orjson.loads(entry)
     if not isinstance(value, dict):
-        raise ValueError("an entry is a JSON object")  # noqa: TRY004
+        raise ValueError("an entry is a JSON object")
     return value

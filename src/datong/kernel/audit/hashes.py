@@ -131,7 +131,7 @@ class HashWriter(HashReader):
             self._counts.append(0)
             self._partial.append(bytearray())
         data = b"".join(hashes)
-        os.pwrite(self._file(level), data, self._counts[level] * HASH_BYTES)
+        self._write(level, self._counts[level], data)
         self._counts[level] += len(hashes)
         partial = self._partial[level]
         partial += data
@@ -142,6 +142,9 @@ class HashWriter(HashReader):
             complete.append(fold([tile[i : i + HASH_BYTES] for i in range(0, TILE_BYTES, HASH_BYTES)]))
         del partial[:stop]
         self.append(complete, level + 1)
+
+    def _write(self, level: int, start: int, data: bytes) -> None:
+        os.pwrite(self._file(level), data, start * HASH_BYTES)
 
     def sync(self) -> None:
         for descriptor in list(self._files.values()):

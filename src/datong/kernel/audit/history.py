@@ -1,4 +1,4 @@
-"""Published checkpoints: the latest in `checkpoint`, one in a while for ever in `checkpoints` (append-only, each signed).
+"""Published checkpoints: the latest in `checkpoint`, one in a while for ever in `checkpoints` (append-only, signed).
 
 A log that is shorter than a checkpoint it once published, or has another root at that size, was altered. Only a
 checkpoint kept elsewhere (a receipt, a witness, a mirror) can tell that log and history were cut back together.
@@ -17,7 +17,8 @@ HISTORY = "checkpoints"
 
 def split_history(text: str) -> tuple[list[str], str]:
     """The notes of a history file, and what is left of one whose writing was interrupted."""
-    notes, rest = [], text
+    notes: list[str] = []
+    rest = text
     while True:
         body, blank, after = rest.partition("\n\n")
         signatures, end, following = after.partition("\n\n")

@@ -14,6 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,7 +50,7 @@ from datong.kernel.limits import (
 
 
 class Appended(NamedTuple):
-    """A durable batch: where it lies, the signed checkpoint over it, and each entry's inclusion path as base64 lines."""
+    """A durable batch: where it lies, the signed checkpoint over it, each entry's inclusion path as base64 lines."""
 
     first_index: int
     size: int
@@ -220,7 +221,7 @@ class AuditLog:
         return min(AUDIT_BATCH_BYTES_MAX, self._segment_bytes - HEADER_BYTES - FRAME_OVERHEAD_BYTES)
 
     def fits(self, body_bytes: int) -> bool:
-        """Whether a body goes into the present segment; if not, `stage` rolls, and every sync must have ended before."""
+        """Whether a body goes into the present segment; if not, `stage` rolls, and every sync must have ended."""
         return self._offset + body_bytes + FRAME_OVERHEAD_BYTES <= self._segment_limit
 
     def stage(self, entries: Sequence[bytes]) -> StagedBatch:
@@ -335,7 +336,7 @@ class AuditLog:
         if (index := self._control_indexes.get(seal_seq)) is not None:
             return index
         headers = self.reader.headers()
-        for header, after in zip(headers, headers[1:], strict=False):
+        for header, after in pairwise(headers):
             if header.last_seal_seq < seal_seq <= after.last_seal_seq:
                 for index, entry in self.reader.iter_entries(header.size, after.size):
                     if seal_seq_of(entry) == seal_seq:

@@ -178,15 +178,18 @@ def load_or_create_signer(path: Path, origin: str) -> NoteSigner:
     if not path.exists():
         make_private_dir(path.parent)
         signer = NoteSigner.generate(origin)
-        temporary = path.with_name(path.name + ".new")
-        temporary.unlink(missing_ok=True)
+        temporary = path.with_name(f".{path.name}.{random_bytes(6).hex()}")
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(signer.private_text())
             file.flush()
             os.fsync(file.fileno())
-        temporary.rename(path)
-        path.with_name(path.name + ".pub").write_text(signer.verifier.text + "\n")
-        return signer
+        try:
+            os.link(temporary, path)
+            path.with_name(path.name + ".pub").write_text(signer.verifier.text + "\n")
+        except FileExistsError:
+            pass  # another process came first: its key is read below
+        finally:
+            temporary.unlink()
     if path.stat().st_mode & 0o077:
         raise Misconfigured(f"Run `chmod 600 {path}`: others can read the audit log's signing key.", path=str(path))
     return parse_signer(path.read_text())

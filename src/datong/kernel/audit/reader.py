@@ -11,6 +11,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 from datong.kernel.audit.entries import decode_entry
 from datong.kernel.audit.failures import LogCorrupt
@@ -87,7 +88,7 @@ class LogReader:
             segment.close()
         self._segments.clear()
 
-    def __enter__(self) -> LogReader:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -145,7 +146,7 @@ class LogReader:
                 index += 1
 
     def find_first_since(self, at: str, size: int | None = None) -> int:
-        """The first index whose entry is not older than an RFC 3339 instant in UTC, as far as entries are in time order.
+        """The first index whose entry is not older than an RFC 3339 instant in UTC, entries being in time order.
 
         Control rows, which carry the time inside their row, count as being at their neighbour's time.
         """

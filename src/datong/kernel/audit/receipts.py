@@ -41,7 +41,7 @@ STEPS = ("form", "entry", "checkpoint", "inclusion", "request", "answer", "grant
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiptFacts:
-    """What a valid receipt proves. `checked` lists the steps done: request, answer and grant only when they were given."""
+    """What a valid receipt proves. `checked` lists the steps done: request, answer, grant only when they were given."""
 
     index: int
     entry: Mapping[str, Any]

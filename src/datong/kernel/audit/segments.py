@@ -4,12 +4,13 @@ A segment is `segments/NNNNNNNN.seg`, zero-filled and synced before its first us
 only. It begins with a 4,096-byte header: tree size and frontier before its first entry, so that start-up rehashes one
 segment. Then frames, one a commit, all numbers big-endian:
 
-    magic 4 | u32 body bytes | u32 entries | u64 first index | u64 durable size | (u16 length | entry)* | root 32 | u32 CRC-32
+    magic 4 | u32 body bytes | u32 entries | u64 first index | u64 durable size |
+    (u16 length | entry)* | root 32 | u32 CRC-32
 
-The root is the tree's after the frame and thereby the body's checksum; the CRC covers the head and the root. The body is
-a piece of a tlog-tiles entry bundle as it stands. *Durable size* is how much of the log was known durable when the frame
-was written: when a bad frame is followed by a good one, it tells damage to a durable record (refuse to start) from
-several syncs in flight torn by a power cut (never answered, dropped).
+The root is the tree's after the frame and thereby the body's checksum; the CRC covers the head and the root. The body
+is a piece of a tlog-tiles entry bundle as it stands. *Durable size* is how much of the log was known durable when the
+frame was written: when a bad frame is followed by a good one, it tells damage to a durable record (refuse to start)
+from several syncs in flight torn by a power cut (never answered, dropped).
 """
 
 from __future__ import annotations
@@ -120,7 +121,7 @@ def encode_frame(body: bytes, *, count: int, first_index: int, durable_size: int
     return b"".join((head, body, _TAIL.pack(root, crc32(root, crc32(head)))))
 
 
-def read_frame(view: bytes, offset: int, *, limit: int) -> Frame | None:
+def read_frame(view: bytes | memoryview, offset: int, *, limit: int) -> Frame | None:
     """The frame at an offset of a mapped segment, or None when head, length or CRC do not check."""
     block = memoryview(view)
     if offset + FRAME_OVERHEAD_BYTES > limit:

@@ -3,8 +3,8 @@
 The folder is 0700 and the socket 0600, so that only the platform's own account can write. Messages go both ways as a
 big-endian u32 length and that many bytes of msgpack:
 
-    {"op": "append", "rows": [[seal_seq, row_json], …]}  →  {"ok": true, "indexes": […], "size": n}
-    {"op": "status"}                                     →  {"ok": true, "last_seal_seq": n, "size": n, "durable_size": n}
+    {"op": "append", "rows": [[seal_seq, row_json], …]} → {"ok": true, "indexes": […], "size": n}
+    {"op": "status"} → {"ok": true, "last_seal_seq": n, "size": n, "durable_size": n}
 
 A refusal is {"ok": false, "code": …, "hint": …, "facts": {…}}. Sending rows again is harmless: what is sealed already
 answers with its index.
@@ -18,7 +18,7 @@ import struct
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -116,14 +116,14 @@ _FAILURES: dict[str, type[Failure]] = {kind.code: kind for kind in (SealOutOfOrd
 
 
 class AuditSocketClient:
-    """The sequencer's side, blocking. It connects when first used and again after a fault; Unavailable while nobody is there."""
+    """The sequencer's side, blocking. Connects when used, and again after a fault; Unavailable without a gateway."""
 
     def __init__(self, path: Path, *, timeout_s: float = 10.0) -> None:
         self.path = path
         self.timeout_s = timeout_s
         self._socket: socket.socket | None = None
 
-    def __enter__(self) -> AuditSocketClient:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
