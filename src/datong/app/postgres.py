@@ -60,7 +60,7 @@ class ServerAccount:
 
 
 class EmbeddedPostgres:
-    """One server for one `DATONG_HOME`. `for_tests`: the role may create databases, and a power cut may lose data (a kill not)."""
+    """One server for one `DATONG_HOME`. `for_tests`: the role may create databases, and only a kill loses no data."""
 
     def __init__(self, settings: Settings, *, for_tests: bool = False) -> None:
         self.settings = settings

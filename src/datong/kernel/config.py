@@ -174,7 +174,7 @@ class Settings:
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Read every declared setting; an unknown DATONG_ name is refused, because it is probably misspelt."""
     found = os.environ if environment is None else environment
-    known = {setting.name for setting in SETTINGS} | {"DATONG_TESTING", "DATONG_FROZEN_CLOCK"}
+    known = {setting.name for setting in SETTINGS} | {"DATONG_TESTING", "DATONG_FROZEN_CLOCK", "DATONG_FAULT_DIR"}
     unknown = sorted(name for name in found if name.startswith("DATONG_") and name not in known)
     if unknown:
         raise Misconfigured(
