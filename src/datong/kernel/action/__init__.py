@@ -1,0 +1,1 @@
+"""Every change is one action: permission, rule, write, audit row, event, in one PostgreSQL transaction."""

@@ -1,0 +1,1 @@
+"""The outbox: what happened, told to the parts that listen, once each and in order per subject."""

@@ -1,0 +1,1 @@
+"""Permission as a query that explains itself."""

@@ -1,0 +1,1 @@
+"""Tables of the kernel: agencies, members, systems, audit rows, the outbox, jobs."""

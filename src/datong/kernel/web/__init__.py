@@ -1,0 +1,1 @@
+"""What every page and API route of the control plane shares."""
