@@ -104,8 +104,13 @@ PROXY_HEADERS_S_MAX: Final = 120
 """From the end of the upload to the first byte of control's answer."""
 PROXY_IDLE_S_MAX: Final = 900
 """Between two pieces of a streamed answer: server-sent events are kept alive within it."""
-AUDIT_READ_ENTRIES_MAX: Final = 1000
-"""Entries in one answer of the log's own reading address."""
+PROXY_RETRIES_MAX: Final = 1
+"""A call without a body is sent again when control closed the idle connection that it was sent on."""
+GATEWAY_ASK_S_MAX: Final = 2
+"""How long the revoke page waits for a gateway's acknowledgement."""
+GATEWAY_BACKLOG_MAX: Final = 1024
+GATEWAY_REFRESH_S: Final = 1
+"""An idle gateway moves to the newest snapshot this often, so that old pages can be used again."""
 
 # Grants
 GRANT_DAYS_MAX: Final = 365

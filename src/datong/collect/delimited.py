@@ -1,0 +1,406 @@
+"""What a delimited file is, found out from its bytes: line ends, encoding, delimiter, header. Nothing is guessed silently.
+
+A `ByteScanner` is fed while the file lands, so the facts cost no second read. Encodings are decided by strict decoding:
+UTF-8 first, then GB18030 (GB 18030-2022 contains GBK and GB 2312); a file that is neither, or both, is refused with the
+byte offset and the line.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from datong.collect.contracts import (
+    ColumnsDiffer,
+    EncodingMixed,
+    EncodingUnreadable,
+    FileEmpty,
+    FileNotText,
+    HeaderNotFirst,
+    QuoteUnclosed,
+)
+from datong.kernel.failures import TooLarge
+from datong.kernel.limits import CONTRACT_COLUMNS_MAX, CSV_LINE_BYTES_MAX, CSV_SNIFF_BYTES
+
+CHUNK_BYTES = 1024 * 1024
+DELIMITERS = (",", "\t", ";", "|", "^")
+_MIXED_CHARACTERS_MIN = 3
+"""So many Chinese characters that read well as UTF-8 are no accident in a GB18030 file."""
+_MAGICS = (
+    (b"PK\x03\x04", "Excel/ZIP"),
+    (b"\xd0\xcf\x11\xe0", "Excel 97-2003"),
+    (b"%PDF", "PDF"),
+    (b"PAR1", "Parquet"),
+    (b"\x1f\x8b", "gzip"),
+    (b"SQLite format 3", "SQLite"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ByteFacts:
+    """Counts over the whole file. `crlf` pairs are in neither `lf` nor `cr`."""
+
+    bytes: int
+    lf: int
+    cr: int
+    crlf: int
+    has_quotes: bool
+    has_zero: bool
+    ends_open: bool
+    """The last line has no line end."""
+
+    @property
+    def lines(self) -> int:
+        return self.lf + self.cr + self.crlf + (1 if self.ends_open else 0)
+
+    @property
+    def newline(self) -> str | None:
+        """The one line end of the file, or None when several kinds are mixed."""
+        kinds = [name for name, count in (("\n", self.lf), ("\r", self.cr), ("\r\n", self.crlf)) if count]
+        return kinds[0] if len(kinds) == 1 else (None if kinds else "\n")
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class ByteScanner:
+    """Counts line ends, quotes and zero bytes of a file fed in chunks."""
+
+    def __init__(self) -> None:
+        self._bytes = self._lf = self._cr = self._crlf = 0
+        self._quotes = self._zero = False
+        self._last = b""
+
+    def update(self, chunk: bytes) -> None:
+        if not chunk:
+            return
+        self._bytes += len(chunk)
+        lf = chunk.count(b"\n")
+        if b"\r" in chunk or self._last == b"\r":
+            crlf = chunk.count(b"\r\n")
+            if self._last == b"\r" and chunk[:1] == b"\n":
+                self._cr -= 1
+                self._crlf += 1
+                lf -= 1
+            self._crlf += crlf
+            self._cr += chunk.count(b"\r") - crlf
+            lf -= crlf
+        self._lf += lf
+        self._quotes = self._quotes or b'"' in chunk
+        self._zero = self._zero or b"\0" in chunk
+        self._last = chunk[-1:]
+
+    def facts(self) -> ByteFacts:
+        return ByteFacts(
+            bytes=self._bytes,
+            lf=self._lf,
+            cr=self._cr,
+            crlf=self._crlf,
+            has_quotes=self._quotes,
+            has_zero=self._zero,
+            ends_open=bool(self._last) and self._last not in (b"\n", b"\r"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileForm:
+    """How the file is written. `header` holds the contract's column names in the order of the file's columns."""
+
+    encoding: str
+    delimiter: str
+    header: tuple[str, ...]
+    source_header: tuple[str, ...]
+    """The names as they stand in the file."""
+    header_lines: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedColumn:
+    """A column of the contract under every name that a header may use for it."""
+
+    name: str
+    aliases: tuple[str, ...]
+
+
+def scan_file(path: Path) -> ByteFacts:
+    """The byte facts of a file at rest."""
+    scanner = ByteScanner()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            scanner.update(chunk)
+    return scanner.facts()
+
+
+def refuse_unreadable(facts: ByteFacts, head: bytes) -> None:
+    """Refuse what is no text table at all: empty, zipped, binary."""
+    if facts.bytes == 0 or not head.strip(b"\xef\xbb\xbf \t\r\n"):
+        raise FileEmpty("The file is empty.", hint_zh="文件是空的。", bytes=facts.bytes)
+    for magic, kind in _MAGICS:
+        if head.startswith(magic):
+            raise FileNotText(
+                f"This is a {kind} file. Save it as CSV and send that.",
+                hint_zh=f"这是{kind}文件，请另存为CSV后再提交。",
+                kind=kind,
+            )
+    if facts.has_zero and not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise FileNotText(
+            "It holds zero bytes, which no text has. Send CSV in UTF-8 or GB18030.",
+            hint_zh="文件含有零字节，不是文本。请提交UTF-8或GB18030编码的CSV。",
+        )
+
+
+def guess_encoding(head: bytes) -> str:
+    """The encoding by the first bytes alone; the reader that follows decodes strictly and comes back if it was wrong."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return "gb18030"
+    return "utf-8"
+
+
+def find_encoding(path: Path) -> str:
+    """The encoding of the whole file by strict decoding; refuses a file that is neither or both, with offset and line."""
+    with path.open("rb") as file:
+        head = file.read(2)
+    if head in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        _decode_all(path, "utf-16")
+        return "utf-16"
+    utf8 = _first_undecodable(path, "utf-8")
+    if utf8 is None:
+        return "utf-8"
+    if utf8.chinese_before >= _MIXED_CHARACTERS_MIN:
+        raise _mixed(utf8.offset, utf8.line, "UTF-8", "GB18030")
+    gb = _first_undecodable(path, "gb18030")
+    if gb is not None:
+        worst = max(utf8, gb, key=lambda stop: stop.offset)
+        raise EncodingUnreadable(
+            f"Byte {worst.offset} on line {worst.line} is neither UTF-8 nor GB18030. Save the file in one of them.",
+            hint_zh=f"第{worst.line}行（第{worst.offset}字节）既不是UTF-8也不是GB18030，请用其中一种编码另存。",
+            byte_offset=worst.offset,
+            line=worst.line,
+            tried=["utf-8", "gb18030"],
+        )
+    _refuse_utf8_lines(path)
+    return "gb18030"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stop:
+    offset: int
+    line: int
+    chinese_before: int
+
+
+def _first_undecodable(path: Path, encoding: str) -> _Stop | None:
+    """Where strict decoding first fails; offsets count bytes from 0, lines from 1."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    offset = lines = chinese = 0
+    with path.open("rb") as file:
+        while True:
+            chunk = file.read(CHUNK_BYTES)
+            held = decoder.getstate()[0]
+            try:
+                text = decoder.decode(chunk, final=not chunk)
+            except UnicodeDecodeError as failure:
+                data = held + chunk
+                start = offset - len(held) + failure.start
+                before = data[: failure.start]
+                line = lines + 1 + _count_lines(before)
+                readable = before.decode(encoding, "ignore")
+                return _Stop(offset=start, line=line, chinese_before=chinese + _count_chinese(readable))
+            if not chunk:
+                return None
+            chinese += 0 if text.isascii() else _count_chinese(text)
+            lines += _count_lines(chunk)
+            offset += len(chunk)
+
+
+def _decode_all(path: Path, encoding: str) -> None:
+    stop = _first_undecodable(path, encoding)
+    if stop is not None:
+        raise EncodingUnreadable(
+            f"Byte {stop.offset} is not {encoding}.",
+            hint_zh=f"第{stop.offset}字节不是{encoding}编码。",
+            byte_offset=stop.offset,
+            line=stop.line,
+            tried=[encoding],
+        )
+
+
+def _refuse_utf8_lines(path: Path) -> None:
+    """In a GB18030 file, a line that reads as Chinese in UTF-8 was pasted from elsewhere and would come out as noise."""
+    offset = 0
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.isascii():
+                try:
+                    text = line.decode("utf-8")
+                except UnicodeDecodeError:
+                    text = ""
+                if _count_chinese(text) >= _MIXED_CHARACTERS_MIN:
+                    raise _mixed(offset, number, "GB18030", "UTF-8")
+            offset += len(line)
+
+
+def _mixed(offset: int, line: int, first: str, second: str) -> EncodingMixed:
+    return EncodingMixed(
+        f"It begins in {first}, but line {line} (byte {offset}) is {second}. Save the whole file in one encoding.",
+        hint_zh=f"文件开头是{first}，但第{line}行（第{offset}字节）是{second}，请统一编码后再提交。",
+        byte_offset=offset,
+        line=line,
+    )
+
+
+def _count_chinese(text: str) -> int:
+    return sum(1 for character in text if "一" <= character <= "鿿")
+
+
+def _count_lines(data: bytes) -> int:
+    lf = data.count(b"\n")
+    return lf if lf else data.count(b"\r")
+
+
+def read_head(path: Path, encoding: str, *, bytes_max: int = CSV_SNIFF_BYTES) -> str:
+    """The first part of the file as text, without a byte-order mark, cut at the end of a line where there is one."""
+    with path.open("rb") as file:
+        head = file.read(bytes_max)
+        more = bool(file.read(1))
+    text = codecs.getincrementaldecoder(encoding)("replace").decode(head).removeprefix("\ufeff")
+    if more:
+        cut = max(text.rfind("\n"), text.rfind("\r"))
+        if cut > 0:
+            text = text[: cut + 1]
+    return text
+
+
+def find_form(text: str, encoding: str, wanted: Sequence[WantedColumn], *, delimiter: str | None = None) -> FileForm:
+    """Delimiter and header from the file's first part. The right delimiter is the one whose header is the contract's."""
+    candidates = [delimiter] if delimiter else _candidates(text)
+    best: tuple[int, int, int] | None = None
+    chosen = ","
+    for rank, candidate in enumerate(candidates):
+        header = _first_record(text, candidate)[0]
+        score = (len(match_names(header, wanted)), min(len(header), 2), -rank)
+        if best is None or score > best:
+            best, chosen = score, candidate
+    header, lines = _first_record(text, chosen)
+    if len(header) > CONTRACT_COLUMNS_MAX:
+        raise TooLarge(
+            f"The header has {len(header)} columns; the limit is {CONTRACT_COLUMNS_MAX}.",
+            hint_zh=f"表头有{len(header)}列，上限是{CONTRACT_COLUMNS_MAX}列。",
+            columns=len(header),
+        )
+    names = tuple(header[:-1] if len(header) > 1 and not header[-1].strip() else header)
+    _refuse_preamble(text, chosen, names, wanted)
+    return FileForm(
+        encoding=encoding,
+        delimiter=chosen,
+        header=map_header(names, wanted),
+        source_header=names,
+        header_lines=lines,
+    )
+
+
+def _candidates(text: str) -> list[str]:
+    first = text.split("\n", 1)[0]
+    others = {c for c in first if not c.isalnum() and c not in "_-. \"'\r()（）" and c.isascii()}
+    return [*DELIMITERS, *sorted(others - set(DELIMITERS))]
+
+
+def _records(text: str, delimiter: str) -> Iterable[tuple[list[str], int]]:
+    """Records of a text with the line on which each ends."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    csv.field_size_limit(CSV_LINE_BYTES_MAX)
+    try:
+        for record in reader:
+            yield record, reader.line_num
+    except csv.Error:
+        return
+
+
+def _first_record(text: str, delimiter: str) -> tuple[list[str], int]:
+    for record, line in _records(text, delimiter):
+        return record, line
+    raise QuoteUnclosed(
+        "The header line cannot be read: a quotation mark is not closed.", hint_zh="表头无法读取：引号没有闭合。", line=1
+    )
+
+
+def name_key(name: str) -> str:
+    """Names are compared without width, case and surrounding space."""
+    return unicodedata.normalize("NFKC", name).strip().casefold()
+
+
+def match_names(header: Sequence[str], wanted: Sequence[WantedColumn]) -> dict[str, list[int]]:
+    """For each contract column found, the positions of the header cells that name it."""
+    by_key = {name_key(alias): column.name for column in wanted for alias in (*column.aliases, column.name)}
+    found: dict[str, list[int]] = {}
+    for position, cell in enumerate(header):
+        name = by_key.get(name_key(cell))
+        if name is not None:
+            found.setdefault(name, []).append(position)
+    return found
+
+
+def map_header(header: Sequence[str], wanted: Sequence[WantedColumn]) -> tuple[str, ...]:
+    """The contract's names in the file's order; refuses missing, extra and repeated columns, naming all of them."""
+    found = match_names(header, wanted)
+    missing = [column.name for column in wanted if column.name not in found]
+    repeated = [name for name, positions in found.items() if len(positions) > 1]
+    known = {position for positions in found.values() for position in positions}
+    extra = [cell for position, cell in enumerate(header) if position not in known]
+    if missing or repeated or extra:
+        said, said_zh = [], []
+        for label, label_zh, names in (
+            ("Missing", "缺少", missing),
+            ("Not in the contract", "契约中没有", extra),
+            ("More than once", "重复", repeated),
+        ):
+            if names:
+                said.append(f"{label}: {', '.join(names)}.")
+                said_zh.append(f"{label_zh}：{'、'.join(names)}。")
+        raise ColumnsDiffer(
+            " ".join(said) + " A header cell may be the column's name or its title.",
+            hint_zh="".join(said_zh) + "表头可以写字段名，也可以写中文名称。",
+            missing=missing,
+            extra=extra,
+            repeated=repeated,
+            expected=[column.name for column in wanted],
+            present=list(header),
+        )
+    by_position = {positions[0]: name for name, positions in found.items()}
+    return tuple(by_position[position] for position in range(len(header)))
+
+
+def _refuse_preamble(text: str, delimiter: str, header: Sequence[str], wanted: Sequence[WantedColumn]) -> None:
+    """Notes above the header: the first line has fewer fields than the table below, or a later line is the header."""
+    if len(match_names(header, wanted)) * 2 >= len(wanted):
+        return
+    for candidate in dict.fromkeys((delimiter, *DELIMITERS)):
+        first_fields = 0
+        before = 0
+        for index, (record, line) in enumerate(_records(text, candidate)):
+            if index > 30:
+                break
+            fields = len(record)
+            matched = len(match_names(record, wanted)) * 2 > len(wanted)
+            if index == 0:
+                first_fields = fields
+            elif matched or (first_fields <= 1 and fields >= 3):
+                start = before + 1
+                raise HeaderNotFirst(
+                    f"The table seems to begin on line {start}; lines 1 to {start - 1} are notes. "
+                    "Remove what is above the header (and notes below the table) and send the file again.",
+                    hint_zh=f"表格似乎从第{start}行开始，第1至{start - 1}行是说明文字。请删去表头之上（及表尾）的说明后再提交。",
+                    header_line=start,
+                    first_line=text.split("\n", 1)[0].strip()[:200],
+                )
+            before = line

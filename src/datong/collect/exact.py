@@ -1,0 +1,165 @@
+"""The exact reader: any odd but readable CSV becomes a plain one, with the source line of every record kept.
+
+The fast reader (DuckDB, in parallel) is used when the file's own counts prove that it saw every record. Blank lines,
+mixed line ends, rows with too few or too many fields, malformed quotes or another encoding come here: Python's `csv` reads
+record by record (about half a million a second), writes a working file in UTF-8 with LF, and puts unshaped rows aside.
+"""
+
+from __future__ import annotations
+
+import csv
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from datong.collect.contracts import LineTooLong, QuoteUnclosed, RowsUnshaped
+from datong.collect.delimited import CHUNK_BYTES, FileForm
+from datong.kernel.limits import COLLECT_UNSHAPED_ROWS_MAX, CSV_LINE_BYTES_MAX
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnshapedRow:
+    """A record without the header's number of fields, or with a malformed quotation mark."""
+
+    line: int
+    fields: tuple[str, ...]
+    reason_zh: str
+    reason_en: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Normalised:
+    """A working file that the fast reader can read, and where its records came from.
+
+    From record number `shift_from[i]` (counting from 0) on, source line = record number + `shift[i]`.
+    """
+
+    path: Path
+    records: int
+    shift_from: array[int]
+    shift: array[int]
+    unshaped: tuple[UnshapedRow, ...]
+
+    def line_of(self, record: int) -> int:
+        """The source line on which a record starts (linear; for tests)."""
+        found = 0
+        for start, shift in zip(self.shift_from, self.shift, strict=True):
+            if start > record:
+                break
+            found = record + shift
+        return found
+
+
+class _SourceLines:
+    """The file's lines, bounded in length, remembering the text of the record being read."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._lines = iter(file)
+        self.number = 0
+        self.held: list[str] = []
+        self._held_characters = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.number += 1
+        self._held_characters += len(line)
+        if self._held_characters > CSV_LINE_BYTES_MAX:
+            raise LineTooLong(
+                f"The record that begins on line {self.number - len(self.held)} is longer than {CSV_LINE_BYTES_MAX} characters; "
+                "perhaps a quotation mark is not closed.",
+                hint_zh=f"从第{self.number - len(self.held)}行开始的记录超过{CSV_LINE_BYTES_MAX}个字符，可能有引号没有闭合。",
+                line=self.number - len(self.held),
+            )
+        self.held.append(line)
+        return line
+
+    def start_record(self) -> None:
+        self.held.clear()
+        self._held_characters = 0
+
+
+def normalise(source: Path, form: FileForm, target: Path) -> Normalised:
+    """Write the working file. Raises QuoteUnclosed, LineTooLong, RowsUnshaped; the encoding was proved before."""
+    width = len(form.header)
+    shift_from, shift = array("q"), array("q")
+    unshaped: list[UnshapedRow] = []
+    records = 0
+    csv.field_size_limit(CSV_LINE_BYTES_MAX)
+    with _open_text(source, form.encoding) as file, target.open("w", encoding="utf-8", newline="") as out:
+        lines = _SourceLines(file)
+        reader = csv.reader(lines, delimiter=form.delimiter, strict=True)
+        writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        _skip_header(reader, lines)
+        writer.writerow(form.header)
+        while True:
+            start = lines.number + 1
+            lines.start_record()
+            try:
+                record = next(reader)
+            except StopIteration:
+                break
+            except csv.Error as failure:
+                _refuse_unclosed(failure, start)
+                record = ["".join(lines.held).rstrip("\r\n")]
+                _put_aside(unshaped, start, record, "引号使用有误", "A quotation mark is out of place")
+                continue
+            if not record:
+                continue
+            if len(record) == width + 1 and record[-1] == "":
+                record.pop()
+            if len(record) != width:
+                _put_aside(
+                    unshaped,
+                    start,
+                    record,
+                    f"应有{width}个字段，实有{len(record)}个",
+                    f"{width} fields expected, {len(record)} found",
+                )
+                continue
+            if not shift or shift[-1] != start - records:
+                shift_from.append(records)
+                shift.append(start - records)
+            writer.writerow(record)
+            records += 1
+    return Normalised(path=target, records=records, shift_from=shift_from, shift=shift, unshaped=tuple(unshaped))
+
+
+def transcode(source: Path, encoding: str, target: Path) -> None:
+    """The same text in UTF-8, line for line; strict, so it only follows `find_encoding`."""
+    with _open_text(source, encoding) as file, target.open("w", encoding="utf-8", newline="") as out:
+        while text := file.read(CHUNK_BYTES):
+            out.write(text)
+
+
+def _open_text(path: Path, encoding: str) -> IO[str]:
+    name = "utf-8-sig" if encoding == "utf-8" else encoding
+    return path.open("r", encoding=name, newline="", errors="strict", buffering=CHUNK_BYTES)
+
+
+def _skip_header(reader: Iterator[list[str]], lines: _SourceLines) -> None:
+    next(reader)
+    lines.start_record()
+
+
+def _refuse_unclosed(failure: csv.Error, start: int) -> None:
+    if "unexpected end of data" in str(failure):
+        raise QuoteUnclosed(
+            f"The quotation mark opened in the record that begins on line {start} is never closed.",
+            hint_zh=f"从第{start}行开始的记录中，引号一直没有闭合。",
+            line=start,
+        ) from failure
+
+
+def _put_aside(unshaped: list[UnshapedRow], line: int, fields: list[str], zh: str, en: str) -> None:
+    if len(unshaped) >= COLLECT_UNSHAPED_ROWS_MAX:
+        raise RowsUnshaped(
+            f"More than {COLLECT_UNSHAPED_ROWS_MAX} rows, the last on line {line}: {en}. Check the delimiter.",
+            hint_zh=f"已超过{COLLECT_UNSHAPED_ROWS_MAX}行，最近一行在第{line}行：{zh}。请检查分隔符。",
+            line=line,
+        )
+    unshaped.append(UnshapedRow(line=line, fields=tuple(fields), reason_zh=zh, reason_en=en))

@@ -1,0 +1,269 @@
+"""DuckDB SQL of the checks: text in, text out. Values are bound, names are quoted by `name_sql`, and nothing joins.
+
+Joins are left out on purpose: DuckDB keeps the order of a file's rows through scans, filters and projections only
+(its manual, "Order Preservation"), and a row's ordinal is how a finding gets its source line. So membership in a code
+list is a cast to an ENUM, which is a hash look-up inside an expression.
+
+Every text value `v` is NULL when the field was empty or held a null token; a check of a NULL value is NULL, hence not
+a violation, except for `required`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from datong.quality.contracts import Check, CheckKind, CheckPlan, ColumnPlan, RuleUnsupported
+from datong.standards.identifiers import USCC_ALPHABET, USCC_BODY_TYPES
+
+DATE_FORMS = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%Y年%m月%d日")
+"""The date forms met in agencies' files; always year, month, day."""
+
+_DATE_SHAPE = "[0-9]{4}(-[0-9]{1,2}-[0-9]{1,2}|/[0-9]{1,2}/[0-9]{1,2}|[.][0-9]{1,2}[.][0-9]{1,2}|[0-9]{4}|年[0-9]{1,2}月[0-9]{1,2}日)"
+_INTEGER_SHAPE = " *[+-]?[0-9]{1,18} *"
+_NUMBER_SHAPE = " *[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,3})? *"
+_TIMESTAMP_SHAPE = "[0-9]{4}[-/][0-9]{1,2}[-/][0-9]{1,2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?"
+TRUE_WORDS = ("true", "1", "是", "y", "yes", "t")
+FALSE_WORDS = ("false", "0", "否", "n", "no", "f")
+
+EARLIEST_BIRTH = "1850-01-01"
+_ORG_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_ORG_CHECKS = "0X987654321"
+_USCC_WEIGHTS = tuple(pow(3, i, 31) for i in range(17))
+_RESIDENT_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+_ORG_WEIGHTS = (3, 7, 9, 10, 5, 8, 4, 2)
+
+
+class Bindings:
+    """The values of one statement. `bind` gives the placeholder; `values` goes to `execute`."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+
+    def bind(self, value: Any) -> str:
+        name = f"p{len(self.values)}"
+        self.values[name] = value
+        return f"${name}"
+
+
+def name_sql(name: str) -> str:
+    """A quoted identifier. The one place where a name becomes SQL."""
+    if not name or "\x00" in name:
+        raise RuleUnsupported("A column name is empty or holds a zero byte.", name=name)
+    return '"' + name.replace('"', '""') + '"'
+
+
+def text_sql(value: str) -> str:
+    """A quoted text literal, for the places where DuckDB takes no placeholder (types, table functions)."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def value_sql(column: ColumnPlan, bindings: Bindings) -> str:
+    """The column's text, NULL when it holds one of the contract's null tokens."""
+    text = name_sql(column.name)
+    for token in column.null_tokens:
+        text = f"nullif({text}, {bindings.bind(token)})"
+    return text
+
+
+def date_sql(value: str, formats: Sequence[str], bindings: Bindings) -> str:
+    """A DATE, or NULL when the text is none of the forms or no day of the calendar (2023-02-30, year 0000)."""
+    if formats:
+        parsed = f"try_strptime({value}, {bindings.bind(list(formats))})"
+        return f"case when {value} not in ('infinity', '-infinity', 'epoch') and {parsed} >= date '0001-01-01' then {parsed}::date end"
+    parsed = f"coalesce(try_cast({value} as date), try_strptime({value}, {bindings.bind(list(DATE_FORMS))})::date)"
+    shaped = f"regexp_full_match({value}, {text_sql(_DATE_SHAPE)})"
+    return f"case when {shaped} and {parsed} >= date '0001-01-01' then {parsed} end"
+
+
+def typed_sql(column: ColumnPlan, value: str, bindings: Bindings) -> str:
+    """The value in its logical type, NULL where it does not fit; exact for values that pass the type check."""
+    match column.logical_type:
+        case "string":
+            return value
+        case "integer":
+            return f"case when regexp_full_match({value}, {text_sql(_INTEGER_SHAPE)}) then try_cast({value} as bigint) end"
+        case "number":
+            number = f"try_cast({value} as double)"
+            shaped = f"regexp_full_match({value}, {text_sql(_NUMBER_SHAPE)})"
+            return f"case when {shaped} and isfinite({number}) then {number} end"
+        case "date":
+            return date_sql(value, column.date_formats, bindings)
+        case "timestamp":
+            shaped = f"regexp_full_match({value}, {text_sql(_TIMESTAMP_SHAPE)})"
+            return f"case when {shaped} then try_cast({value} as timestamptz) end"
+        case "boolean":
+            words = ", ".join(text_sql(word) for word in TRUE_WORDS)
+            false_words = ", ".join(text_sql(word) for word in FALSE_WORDS)
+            lowered = f"lower({value})"
+            return f"case when {lowered} in ({words}) then true when {lowered} in ({false_words}) then false end"
+        case other:
+            raise RuleUnsupported(f"Column {column.name} has type {other!r}.", column=column.name, type=other)
+
+
+def enum_sql(values: Sequence[str]) -> str:
+    """An ENUM type of these values, without repeats."""
+    return "enum(" + ", ".join(text_sql(value) for value in dict.fromkeys(values)) + ")"
+
+
+def _bytes_sql(text: str, first: int, count: int) -> str:
+    """`count` ≤ 8 ASCII characters from `first` as one BIGINT: eight bytes fetched by one cast, then shifted apart."""
+    return f"encode(substr({text}, {first}, {count}))::bit::bigint"
+
+
+def _digit_sum(number: str, weights: Sequence[int]) -> str:
+    """Σ weight × decimal digit of an integer, the leftmost digit first."""
+    top = len(weights) - 1
+    return " + ".join(f"{w} * (({number} // {10 ** (top - i)}) % 10)" for i, w in enumerate(weights))
+
+
+def _character_sum(text: str, weights: Sequence[int], table: Sequence[int], *, first: int = 1) -> str:
+    """Σ weight × table[character − '0'] over the characters of an ASCII text from position `first`."""
+    values = "[" + ", ".join(str(v) for v in table) + "]"
+    terms = []
+    for start in range(0, len(weights), 8):
+        group = weights[start : start + 8]
+        word = _bytes_sql(text, first + start, len(group))
+        for i, weight in enumerate(group):
+            shift = 8 * (len(group) - 1 - i)
+            byte = f"(({word} >> {shift}) & 127)" if shift else f"({word} & 127)"
+            terms.append(f"{weight} * list_extract({values}, {byte} - 47)")
+    return " + ".join(terms)
+
+
+def _value_table(alphabet: str) -> list[int]:
+    return [max(alphabet.find(chr(code)), 0) for code in range(48, 91)]
+
+
+def uscc_valid_sql(text: str) -> str:
+    """GB 32100-2015: department and body type, six region digits, the organisation code's own check, the check character.
+
+    The same verdict as `standards.identifiers.check_uscc`.
+    """
+    heads = "|".join(f"{department}[{types}]" for department, types in USCC_BODY_TYPES.items())
+    shaped = f"regexp_full_match({text}, '({heads})[0-9]{{6}}[{USCC_ALPHABET}]{{10}}')"
+    total = _character_sum(text, _USCC_WEIGHTS, _value_table(USCC_ALPHABET))
+    check = f"substr('{USCC_ALPHABET}', 1 + ((31 - ({total}) % 31) % 31)::int, 1)"
+    organisation = _character_sum(text, _ORG_WEIGHTS, _value_table(_ORG_ALPHABET), first=9)
+    part = f"substr('{_ORG_CHECKS}', 1 + (({organisation}) % 11)::int, 1)"
+    return f"case when {shaped} then {check} = substr({text}, 18, 1) and {part} = substr({text}, 17, 1) else false end"
+
+
+def resident_id_valid_sql(text: str, as_of: str) -> str:
+    """GB 11643-1999: region, a birth date of the calendar not after `as_of`, a sequence, check by ISO 7064 MOD 11-2."""
+    shaped = f"regexp_full_match({text}, '[1-9][0-9]{{16}}[0-9X]')"
+    first, rest = f"substr({text}, 1, 9)::int", f"substr({text}, 10, 8)::int"
+    total = f"{_digit_sum(first, _RESIDENT_WEIGHTS[:9])} + {_digit_sum(rest, _RESIDENT_WEIGHTS[9:])}"
+    check = f"substr('10X98765432', 1 + ({total}) % 11, 1)"
+    born = f"try_strptime(substr({text}, 7, 8), '%Y%m%d')"
+    lived = f"coalesce({born} between date '{EARLIEST_BIRTH}' and {as_of}, false)"
+    sequence = f"substr({text}, 15, 3) <> '000'"
+    return f"case when {shaped} then {check} = substr({text}, 18, 1) and {lived} and {sequence} else false end"
+
+
+def org_code_valid_sql(text: str) -> str:
+    """GB 11714-1997: 8 of 36 characters, an optional hyphen, check = 11 − Σ mod 11 with 10 → X and 11 → 0."""
+    shaped = f"regexp_full_match({text}, '[0-9A-Z]{{8}}-?[0-9X]')"
+    total = _character_sum(text, _ORG_WEIGHTS, _value_table(_ORG_ALPHABET))
+    check = f"substr('{_ORG_CHECKS}', 1 + (({total}) % 11)::int, 1)"
+    return f"case when {shaped} then {check} = right({text}, 1) else false end"
+
+
+def _range_sql(check: Check, column: ColumnPlan, value: str, bindings: Bindings) -> str:
+    typed = typed_sql(column, value, bindings)
+    kind = {"integer": "bigint", "number": "double", "date": "date", "timestamp": "timestamptz"}.get(column.logical_type)
+    if kind is None:
+        raise RuleUnsupported(f"A range needs a number or a date; {column.name} is {column.logical_type}.", check=check.id)
+    parts = []
+    for bound, sign in (("min", "<"), ("max", ">"), ("above", "<="), ("below", ">=")):
+        if check.params.get(bound) is not None:
+            parts.append(f"{typed} {sign} cast({bindings.bind(str(check.params[bound]))} as {kind})")
+    return " or ".join(parts) or "false"
+
+
+def _division_sql(check: Check, plan: CheckPlan, value: str, bindings: Bindings) -> str:
+    """A code that did not exist on the day: the run's day, or the day in another column of the row.
+
+    `intervals` are (code, first day, last day); a code may have several. The ENUM's ordinal indexes lists of days.
+    """
+    intervals: Sequence[tuple[str, str, str]] = check.params["intervals"]
+    by_code: dict[str, list[tuple[str, str]]] = {}
+    for code, first, last in intervals:
+        by_code.setdefault(code, []).append((first, last))
+    codes = list(by_code)
+    position = f"enum_code(try_cast({value} as {enum_sql(codes)})) + 1"
+    day_column = next((c for c in plan.columns if c.name == check.params.get("as_of_column")), None)
+    if day_column is None:
+        return f"try_cast({value} as {enum_sql(codes)}) is null and {value} is not null"
+    day_text = value_sql(day_column, bindings)
+    day = f"coalesce(({typed_sql(day_column, day_text, bindings)})::date, {bindings.bind(plan.as_of)}::date)"
+    rounds = max(len(spans) for spans in by_code.values())
+    lived = []
+    for i in range(rounds):
+        firsts = bindings.bind([spans[i][0] if i < len(spans) else "9999-12-31" for spans in by_code.values()])
+        lasts = bindings.bind([spans[i][1] if i < len(spans) else "0001-01-01" for spans in by_code.values()])
+        lived.append(
+            f"{day} between list_extract({firsts}::date[], {position}) and list_extract({lasts}::date[], {position})"
+        )
+    return f"{value} is not null and not coalesce({' or '.join(lived)}, false)"
+
+
+def _compare_sql(check: Check, plan: CheckPlan, value: str, bindings: Bindings) -> str:
+    column = _column(plan, check.column)
+    left = typed_sql(column, value, bindings)
+    operator = {"<=": "<=", "<": "<", ">=": ">=", ">": ">", "=": "=", "!=": "<>"}.get(check.params["operator"])
+    if operator is None:
+        raise RuleUnsupported(f"Operator {check.params['operator']!r} is not known.", check=check.id)
+    other = _column(plan, check.params["right"])
+    right = typed_sql(other, value_sql(other, bindings), bindings)
+    return f"not ({left} {operator} {right})"
+
+
+def _column(plan: CheckPlan, name: str) -> ColumnPlan:
+    for column in plan.columns:
+        if column.name == name:
+            return column
+    raise RuleUnsupported(f"A rule names column {name!r}, which the contract does not have.", column=name)
+
+
+def _length_sql(check: Check, value: str) -> str:
+    parts = []
+    if check.params.get("min") is not None:
+        parts.append(f"length({value}) < {int(check.params['min'])}")
+    if check.params.get("max") is not None:
+        parts.append(f"length({value}) > {int(check.params['max'])}")
+    return " or ".join(parts) or "false"
+
+
+def violation_sql(check: Check, plan: CheckPlan, bindings: Bindings) -> str:  # noqa: PLR0911
+    """A boolean expression, true where the row breaks the check. NULL counts as "does not break it"."""
+    column = _column(plan, check.column)
+    value = value_sql(column, bindings)
+    match check.kind:
+        case CheckKind.REQUIRED:
+            return f"{value} is null or trim({value}, ' \t　') = ''"
+        case CheckKind.TYPE:
+            return f"{value} is not null and ({typed_sql(column, value, bindings)}) is null"
+        case CheckKind.LENGTH:
+            return _length_sql(check, value)
+        case CheckKind.PATTERN:
+            return f"not regexp_full_match({value}, {bindings.bind(check.params['pattern'])})"
+        case CheckKind.RANGE:
+            return _range_sql(check, column, value, bindings)
+        case CheckKind.CODE_LIST:
+            return f"{value} is not null and try_cast({value} as {enum_sql(check.params['values'])}) is null"
+        case CheckKind.USCC:
+            return f"{value} is not null and not ({uscc_valid_sql(value)})"
+        case CheckKind.RESIDENT_ID:
+            return f"{value} is not null and not ({resident_id_valid_sql(value, bindings.bind(plan.as_of) + '::date')})"
+        case CheckKind.ORG_CODE:
+            return f"{value} is not null and not ({org_code_valid_sql(value)})"
+        case CheckKind.DIVISION:
+            return _division_sql(check, plan, value, bindings)
+        case CheckKind.COMPARE:
+            return _compare_sql(check, plan, value, bindings)
+        case CheckKind.FRESH:
+            typed = typed_sql(column, value, bindings)
+            return f"({typed})::date < {bindings.bind(check.params['not_before'])}::date"
+        case CheckKind.UNIQUE:
+            raise RuleUnsupported("Uniqueness looks at all rows, not at one.", check=check.id)

@@ -1,0 +1,125 @@
+"""The SQL checksums and `standards.identifiers` give one verdict, over real, generated and mutated values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from random import Random
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from datong.kernel.ids import seeded
+from datong.quality.sql import org_code_valid_sql, resident_id_valid_sql, uscc_valid_sql
+from datong.standards import identifiers
+from datong.standards.identifiers import (
+    USCC_ALPHABET,
+    USCC_BODY_TYPES,
+    check_org_code,
+    check_resident_id,
+    check_uscc,
+    org_code_check_character,
+    resident_id_check_character,
+    uscc_check_character,
+)
+
+AS_OF = date(2026, 11, 24)
+COUNT = 100_000
+ODD = ["", " ", "中文字符九九九九九九九九九九九九九九", "１１０１０５１９４９１２３１００２Ｘ", "91350100M000100Y4３", "a" * 18, "X" * 18, "0" * 17 + "X"]
+
+
+def _mutated(value: str, rng: Random) -> str:
+    characters = list(value)
+    place = rng.randrange(len(characters))
+    kind = rng.randrange(6)
+    if kind == 0:
+        characters[place] = rng.choice("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    elif kind == 1 and place:
+        characters[place - 1], characters[place] = characters[place], characters[place - 1]
+    elif kind == 2:
+        del characters[place]
+    elif kind == 3:
+        characters.insert(place, rng.choice("0X国 -"))
+    elif kind == 4:
+        characters[place] = rng.choice("０é国\u0000Iaz") if rng.random() < 0.3 else rng.choice("0123456789")
+    return "".join(characters)
+
+
+def _usccs(rng: Random) -> Iterator[str]:
+    for _ in range(COUNT):
+        department = rng.choice(list(USCC_BODY_TYPES))
+        head = department + rng.choice(USCC_BODY_TYPES[department]) + f"{rng.randrange(10**6):06d}"
+        body = "".join(rng.choice(USCC_ALPHABET) for _ in range(8))
+        value = head + body + org_code_check_character(body)
+        yield value + uscc_check_character(value)
+
+
+def _residents(rng: Random) -> Iterator[str]:
+    for _ in range(COUNT):
+        born = f"{rng.randrange(1845, 2030)}{rng.randrange(1, 13):02d}{rng.randrange(1, 32):02d}"
+        value = f"{rng.randrange(100000, 999999)}{born}{rng.randrange(1000):03d}"
+        yield value + resident_id_check_character(value)
+
+
+def _orgs(rng: Random) -> Iterator[str]:
+    for _ in range(COUNT):
+        body = "".join(rng.choice("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") for _ in range(8))
+        yield body + rng.choice(["", "-"]) + org_code_check_character(body)
+
+
+def _verdicts(sql: str, values: list[str]) -> list[bool]:
+    engine = duckdb.connect()
+    engine.register("given", pa.table({"v": values}))
+    return [row[0] for row in engine.execute(f"select {sql} from given").fetchall()]
+
+
+@pytest.fixture(autouse=True)
+def _no_suggestions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search for near misses takes a hundred times the verdict's time and does not change it."""
+    for name in ("suggest_uscc", "suggest_org_code", "suggest_resident_id"):
+        monkeypatch.setattr(identifiers, name, lambda _value, **_options: None)
+
+
+CASES = {
+    "uscc": (uscc_valid_sql("v"), _usccs, lambda v: check_uscc(v) is None),
+    "resident": (
+        resident_id_valid_sql("v", f"date '{AS_OF}'"),
+        _residents,
+        lambda v: check_resident_id(v, today=AS_OF) is None,
+    ),
+    "organisation": (org_code_valid_sql("v"), _orgs, lambda v: check_org_code(v) is None),
+}
+
+
+def _differences(sql: str, values: list[str], right: Callable[[str], bool]) -> list[str]:
+    said = _verdicts(sql, values)
+    return [v for v, verdict in zip(values, said, strict=True) if verdict is not None and verdict != right(v)]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_sql_and_python_agree(name: str) -> None:
+    sql, make, right = CASES[name]
+    rng = seeded(7)
+    values = [value if rng.random() < 0.5 else _mutated(value, rng) for value in make(rng)]
+    values += ODD
+    assert len(values) >= COUNT
+    passing = sum(_verdicts(sql, values))
+    assert COUNT * 0.3 < passing < COUNT * 0.95, "both verdicts must occur often"
+    assert _differences(sql, values, right) == []
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_wrong_weight_is_caught(name: str) -> None:
+    sql, make, right = CASES[name]
+    planted = sql.replace("9 * ", "8 * ", 1)
+    assert planted != sql
+    rng = seeded(11)
+    values = [value for value, _ in zip(make(rng), range(2000), strict=False)]
+    assert _differences(planted, values, right)
+
+
+def test_worked_examples() -> None:
+    assert _verdicts(uscc_valid_sql("v"), ["91350100M000100Y43", "91350100M000100Y44"]) == [True, False]
+    assert _verdicts(resident_id_valid_sql("v", f"date '{AS_OF}'"), ["11010519491231002X", "110105194912310021"]) == [True, False]
+    assert _verdicts(org_code_valid_sql("v"), ["M000100Y4", "M000100Y-4", "M000100Y5"]) == [True, True, False]
