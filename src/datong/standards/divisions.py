@@ -1,0 +1,221 @@
+"""Administrative division codes (GB/T 2260) as of a date.
+
+A code is not a name: 308 codes carried more than one name, and half of all codes ever given are retired. So every
+look-up takes a date. The built-in table comes from the `gb2260` package: 16 revisions of 2002 to 2013 and its last
+one, of 2014. A table of snapshots does not tell the day of a change, so between two revisions both the old and the
+new code stand; a date outside the span of revisions is answered from the nearest one (`covers` tells).
+Codes born after the last revision come as a supplement (`with_supplement`) or a table of their own (`read_table`).
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from datong.kernel.failures import BadInput
+from datong.standards.identifiers import IdentifierFinding
+
+NATION_CODE = "100000"
+_DAY = dt.timedelta(days=1)
+_PLACEHOLDERS = ("市辖区", "县", "省直辖县级行政区划", "自治区直辖县级行政区划", "省直辖行政单位")
+"""Rows that stand for a level and name no place."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DivisionEntry:
+    """One code under one name. `valid_from` None: since before the table; `valid_to` is exclusive, None: still."""
+
+    code: str
+    name: str
+    valid_from: dt.date | None = None
+    valid_to: dt.date | None = None
+
+    @property
+    def level(self) -> str:
+        """nation | province | prefecture | county."""
+        if self.code == NATION_CODE:
+            return "nation"
+        if self.code.endswith("0000"):
+            return "province"
+        return "prefecture" if self.code.endswith("00") else "county"
+
+    @property
+    def is_placeholder(self) -> bool:
+        """市辖区 and its like: a level of the code, no place."""
+        return self.name in _PLACEHOLDERS
+
+    def is_valid_on(self, day: dt.date) -> bool:
+        return (self.valid_from is None or self.valid_from <= day) and (self.valid_to is None or day < self.valid_to)
+
+
+class DivisionTableInvalid(BadInput):
+    code = "division-table-invalid"
+    title, title_zh = "The table of division codes cannot be used", "行政区划代码表无法使用"
+
+
+class Divisions:
+    """A table of entries by code, each code's entries in order of time."""
+
+    def __init__(
+        self, entries: Iterable[DivisionEntry], *, first: dt.date | None = None, last: dt.date | None = None
+    ) -> None:
+        grouped: dict[str, list[DivisionEntry]] = {}
+        for entry in entries:
+            grouped.setdefault(entry.code, []).append(entry)
+        self._by_code: Mapping[str, tuple[DivisionEntry, ...]] = {
+            code: tuple(sorted(found, key=lambda entry: entry.valid_from or dt.date.min))
+            for code, found in grouped.items()
+        }
+        self.first = first
+        self.last = last
+
+    def __len__(self) -> int:
+        """How many codes there ever were."""
+        return len(self._by_code)
+
+    def covers(self, day: dt.date) -> bool:
+        """Whether the date lies in the span of revisions; outside it an answer is carried over from the nearest."""
+        return (self.first is None or self.first <= day) and (self.last is None or day <= self.last)
+
+    def as_of(self, code: str, day: dt.date) -> DivisionEntry | None:
+        """The entry of a six-digit code on that day; of a 9- or 12-digit statistical code, that of its county.
+
+        Where a renaming lies between two revisions the earlier name is given.
+        """
+        return next((entry for entry in self.history(code) if entry.is_valid_on(day)), None)
+
+    def history(self, code: str) -> tuple[DivisionEntry, ...]:
+        """All entries of a code, oldest first; empty when it was never given."""
+        return self._by_code.get(code[:6] if len(code) in (9, 12) else code, ())
+
+    def name_at(self, code: str, day: dt.date) -> str | None:
+        entry = self.as_of(code, day)
+        return entry.name if entry else None
+
+    def full_name_at(self, code: str, day: dt.date) -> str | None:
+        """Province, prefecture and county joined, placeholders left out: 北京市东城区."""
+        if self.as_of(code, day) is None:
+            return None
+        codes = dict.fromkeys((code[:2] + "0000", code[:4] + "00", code[:6]))
+        entries = [self.as_of(each, day) for each in codes]
+        return "".join(entry.name for entry in entries if entry and not entry.is_placeholder)
+
+    def as_of_table(self, day: dt.date) -> list[tuple[str, str]]:
+        """(code, name) of every entry valid on that day, by code: for a join in DuckDB."""
+        return [
+            (code, entry.name)
+            for code, entries in sorted(self._by_code.items())
+            if (entry := next((each for each in entries if each.is_valid_on(day)), None)) is not None
+        ]
+
+    def entries(self) -> Iterator[DivisionEntry]:
+        """Every entry, by code and time: for a join in DuckDB on each row's own date."""
+        for _, entries in sorted(self._by_code.items()):
+            yield from entries
+
+    def check(self, code: str, day: dt.date) -> IdentifierFinding | None:
+        """None when the code stands on that day; else why not, with its last or first name as the fact."""
+        if self.as_of(code, day) is not None:
+            return None
+        known = self.history(code)
+        if not known:
+            beyond = not self.covers(day)
+            return IdentifierFinding(
+                kind="unknown-code-beyond-table" if beyond else "unknown-code",
+                position=0,
+                message_zh=f"没有行政区划代码“{code}”" + ("（超出代码表的年份范围）" if beyond else ""),
+                message_en=f"is no division code, as far as the table of {self.first} to {self.last} goes",
+            )
+        past = [entry for entry in known if entry.valid_to is not None and entry.valid_to <= day]
+        if past:
+            entry, kind, on = past[-1], "retired", past[-1].valid_to
+            message_zh, message_en = f"“{entry.name}”已于{on}前撤销", f"was retired by {on} ({entry.name})"
+        else:
+            entry, kind, on = known[0], "not-yet", known[0].valid_from
+            message_zh, message_en = f"“{entry.name}”自{on}起才有", f"exists only since {on} ({entry.name})"
+        return IdentifierFinding(
+            kind=kind, position=0, message_zh=message_zh, message_en=message_en, expected=entry.name
+        )
+
+    def with_supplement(self, entries: Iterable[DivisionEntry]) -> Divisions:
+        """This table and local codes; a supplement replaces what the table says of the same code."""
+        added = list(entries)
+        codes = {entry.code for entry in added}
+        return Divisions(
+            [entry for entry in self.entries() if entry.code not in codes] + added, first=self.first, last=self.last
+        )
+
+
+def merge_snapshots(snapshots: Iterable[tuple[dt.date, Mapping[str, str]]]) -> Divisions:
+    """Entries out of dated snapshots {code: name}.
+
+    Seen from the first snapshot: open to the past. Seen to the last: still valid. Between two snapshots an entry
+    that goes stays until the later one, a code that comes counts from the day after the earlier one, and a renamed
+    code takes its new name with the later one.
+    """
+    ordered = sorted(snapshots, key=lambda snapshot: snapshot[0])
+    closed: list[DivisionEntry] = []
+    live: dict[str, tuple[str, dt.date | None]] = {}
+    previous: dt.date | None = None
+    for day, names in ordered:
+        for code, (name, since) in list(live.items()):
+            if names.get(code) != name:
+                closed.append(DivisionEntry(code=code, name=name, valid_from=since, valid_to=day))
+                renamed = code in names
+                del live[code]
+                if renamed:
+                    live[code] = (names[code], day)
+        for code, name in names.items():
+            if code not in live:
+                live[code] = (name, previous + _DAY if previous else None)
+        previous = day
+    closed += [DivisionEntry(code=code, name=name, valid_from=since) for code, (name, since) in live.items()]
+    return Divisions(closed, first=ordered[0][0], last=ordered[-1][0]) if ordered else Divisions([])
+
+
+@cache
+def national_divisions() -> Divisions:
+    """The built-in table, made on first use (about 0.2 s) and kept."""
+    from gb2260.data import data
+    from gb2260.division import make_year_key
+
+    table = merge_snapshots(
+        (_month_end("{:04d}{:02d}".format(*make_year_key(revision))), {str(code): name for code, name in codes.items()})
+        for revision, codes in data.items()
+    )
+    return table.with_supplement([DivisionEntry(code=NATION_CODE, name="中华人民共和国")])
+
+
+def read_table(path: Path) -> Divisions:
+    """A fuller table from a CSV `code,name,first_seen,last_seen` with months as YYYYMM, one row an interval.
+
+    The months that occur are the snapshots it was made of, so it is merged like them. DivisionTableInvalid names
+    the line that cannot be read.
+    """
+    rows: list[tuple[str, str, dt.date, dt.date]] = []
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        for line, row in enumerate(csv.DictReader(lines), start=2):
+            try:
+                first, last = _month_end(row["first_seen"]), _month_end(row["last_seen"])
+                rows.append((row["code"], row["name"], first, last))
+            except (KeyError, ValueError) as error:
+                raise DivisionTableInvalid(
+                    "A line reads code,name,first_seen,last_seen with months as YYYYMM.",
+                    hint_zh="每行应为：代码,名称,首见年月,末见年月（YYYYMM）。",
+                    line=line,
+                ) from error
+    days = sorted({first for _, _, first, _ in rows} | {last for _, _, _, last in rows})
+    return merge_snapshots(
+        (day, {code: name for code, name, first, last in rows if first <= day <= last}) for day in days
+    )
+
+
+def _month_end(month: str) -> dt.date:
+    """The last day of a month given as YYYYMM."""
+    if len(month) != 6:
+        raise ValueError(f"{month!r} is no month YYYYMM")
+    return (dt.date(int(month[:4]), int(month[4:]), 28) + 4 * _DAY).replace(day=1) - _DAY
