@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from datong.kernel.contracts import Role
@@ -42,7 +42,7 @@ class MemberCreated:
 
     id: MemberId
     username: str
-    first_password: str
+    first_password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ class KeyIssued:
 
     id: KeyId
     system_id: SystemId
-    token: str
+    token: str = field(repr=False)
     token_sha256: str
     expires_at: datetime
 
