@@ -1,0 +1,218 @@
+"""Table shapes and the two ways of writing, replace all rows or merge by key; each inside the caller's transaction.
+
+Both say whether anything changed, so that the same file twice makes no second version. Rows stay in DuckDB: a source is
+SQL text, a relation or an Arrow reader.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+
+from datong.kernel.failures import BadInput
+from datong.lake.contracts import Columns, Counts, TableColumn, TableMismatch
+from datong.lake.engine import quote_name
+
+Source = str | pa.RecordBatchReader | pa.Table | duckdb.DuckDBPyRelation
+
+DUCKDB_TYPES = {
+    "string": "VARCHAR",
+    "integer": "BIGINT",
+    "number": "DOUBLE",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP WITH TIME ZONE",
+    "time": "TIME",
+    "boolean": "BOOLEAN",
+}
+"""ODCS 3.1 logical types. Money and other exact numbers are written `decimal(p,s)`."""
+_DECIMAL = re.compile(r"decimal\((\d{1,2}),(\d{1,2})\)\Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableChange:
+    """What `ensure_table` did. `rebuilt` columns changed their type and are empty until rewritten."""
+
+    is_new: bool = False
+    added: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    widened: tuple[str, ...] = ()
+    rebuilt: tuple[str, ...] = ()
+
+
+def qualify(table: str) -> str:
+    """The table's full name in SQL."""
+    return f"lake.main.{quote_name(table)}"
+
+
+def at_snapshot(table: str, snapshot: int) -> str:
+    """The table as it was at a snapshot, for a `from` clause."""
+    return f"{qualify(table)} at (version => {int(snapshot)})"
+
+
+def duckdb_type(logical_type: str) -> str:
+    """The DuckDB type of a logical type. Raises BadInput for one that the lake does not know."""
+    text = logical_type.strip().lower().replace(" ", "")
+    if text in DUCKDB_TYPES:
+        return DUCKDB_TYPES[text]
+    if match := _DECIMAL.match(text):
+        width, scale = int(match[1]), int(match[2])
+        if 1 <= width <= 38 and scale <= width:
+            return f"DECIMAL({width},{scale})"
+    raise BadInput(f"Use one of {', '.join(DUCKDB_TYPES)} or decimal(p,s) with p up to 38.", logical_type=logical_type)
+
+
+def read_columns(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
+    """Column names and DuckDB types; empty when there is no such table."""
+    rows = connection.execute(
+        "select column_name, data_type from duckdb_columns() "
+        "where database_name = 'lake' and schema_name = 'main' and table_name = ? order by column_index",
+        [table],
+    ).fetchall()
+    return dict(rows)
+
+
+def ensure_table(connection: duckdb.DuckDBPyConnection, table: str, columns: Columns) -> TableChange:
+    """Make the table, or bring its columns to the contract's. Earlier versions keep the columns that they had."""
+    wanted = {column.name: duckdb_type(column.logical_type) for column in columns}
+    if not wanted or len(wanted) != len(columns):
+        raise BadInput("A table has at least one column and no name twice.", table=table)
+    present = read_columns(connection, table)
+    name = qualify(table)
+    if not present:
+        body = ", ".join(f"{quote_name(column)} {kind}" for column, kind in wanted.items())
+        connection.execute(f"create table {name} ({body})")
+        return TableChange(is_new=True, added=tuple(wanted))
+    added = [column for column in wanted if column not in present]
+    dropped = [column for column in present if column not in wanted]
+    widened, rebuilt = [], []
+    for column in added:
+        connection.execute(f"alter table {name} add column {quote_name(column)} {wanted[column]}")
+    for column, kind in wanted.items():
+        if column in present and present[column] != kind:
+            (widened if _widen(connection, name, column, kind) else rebuilt).append(column)
+    for column in dropped:
+        connection.execute(f"alter table {name} drop column {quote_name(column)}")
+    return TableChange(added=tuple(added), dropped=tuple(dropped), widened=tuple(widened), rebuilt=tuple(rebuilt))
+
+
+def _widen(connection: duckdb.DuckDBPyConnection, table: str, column: str, kind: str) -> bool:
+    """Change a column's type; where DuckLake cannot, put an empty column in its place and answer False."""
+    try:
+        connection.execute(f"alter table {table} alter column {quote_name(column)} set data type {kind}")
+    except (
+        duckdb.CatalogException,
+        duckdb.BinderException,
+        duckdb.InvalidInputException,
+        duckdb.NotImplementedException,
+    ):
+        connection.execute(f"alter table {table} drop column {quote_name(column)}")
+        connection.execute(f"alter table {table} add column {quote_name(column)} {kind}")
+        return False
+    return True
+
+
+def write_replace(connection: duckdb.DuckDBPyConnection, table: str, source: Source) -> Counts:
+    """Put the source's rows in the place of all there were. Columns go by name; a missing one is null."""
+    name = qualify(table)
+    rows_before = _count(connection, name)
+    connection.execute(f"delete from {name}")
+    with _source_sql(connection, source) as rows:
+        connection.execute(f"insert into {name} by name {rows}")
+    rows_after = _count(connection, name)
+    is_changed = rows_before != rows_after or not _equals_committed(connection, table)
+    return Counts(rows=rows_after, inserted=rows_after, deleted=rows_before, is_changed=is_changed, replaces=True)
+
+
+def write_merge(connection: duckdb.DuckDBPyConnection, table: str, source: Source, *, key: Sequence[str]) -> Counts:
+    """Insert rows with a new key, update those that differ, leave the rest. A key that comes twice is refused."""
+    name, stage = qualify(table), quote_name(f"stage {table}")
+    with _source_sql(connection, source) as rows:
+        connection.execute(f"create or replace temp table {stage} as {rows}")
+    try:
+        staged = [row[0] for row in connection.execute(f"select column_name from (describe {stage})").fetchall()]
+        unknown = [column for column in [*staged, *key] if column not in read_columns(connection, table)]
+        if unknown or not key or any(column not in staged for column in key):
+            raise TableMismatch("Give the key's columns and no others than the table's.", table=table, unknown=unknown)
+        keys = ", ".join(quote_name(column) for column in key)
+        twice = connection.execute(
+            f"select count(*) from (select 1 from {stage} group by {keys} having count(*) > 1)"
+        ).fetchall()[0][0]
+        if twice:
+            raise TableMismatch("Quarantine rows whose key comes twice before merging.", table=table, keys_twice=twice)
+        same_key = " and ".join(f"kept.{quote_name(c)} = given.{quote_name(c)}" for c in key)
+        others = [column for column in staged if column not in key]
+        differs = " or ".join(f"kept.{quote_name(c)} is distinct from given.{quote_name(c)}" for c in others) or "false"
+        updated, matched, given = connection.execute(
+            f"select count(*) filter (kept.rowid is not null and ({differs})), "
+            f"count(*) filter (kept.rowid is not null), count(*) "
+            f"from {stage} as given left join {name} as kept on {same_key}"
+        ).fetchall()[0]
+        inserted = given - matched
+        if inserted or updated:
+            changes = ", ".join(f"{quote_name(c)} = given.{quote_name(c)}" for c in others)
+            when_matched = f"when matched and ({differs}) then update set {changes}" if others else ""
+            names = ", ".join(quote_name(c) for c in staged)
+            values = ", ".join(f"given.{quote_name(c)}" for c in staged)
+            connection.execute(
+                f"merge into {name} as kept using {stage} as given on ({same_key}) {when_matched} "
+                f"when not matched then insert ({names}) values ({values})"
+            )
+        return Counts(
+            rows=_count(connection, name), inserted=inserted, updated=updated, is_changed=bool(inserted or updated)
+        )
+    finally:
+        connection.execute(f"drop table if exists {stage}")
+
+
+def digest_rows(connection: duckdb.DuckDBPyConnection, relation: str, columns: Sequence[str]) -> str:
+    """A digest of the rows as a multiset: equal for the same rows in any order, for change detection, not for proof.
+
+    Two sums of 64-bit row hashes with different salts, beside the count. The hash is DuckDB's own, so its version is
+    part of the digest; a digest of another version says nothing and counts as different.
+    """
+    names = ", ".join(quote_name(column) for column in sorted(columns))
+    count, plain, salted = connection.execute(
+        f"select count(*), sum(hash({names})::hugeint), sum(hash({names}, 'datong')::hugeint) from {relation}"
+    ).fetchall()[0]
+    text = "\x1f".join((duckdb.__version__, *sorted(columns), str(count), str(plain), str(salted)))
+    return "rows1:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def _equals_committed(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
+    """Whether this transaction's rows and columns are those of the last commit.
+
+    The committed state is read through another cursor: inside a transaction that has written to a table, DuckLake
+    answers `at (version => n)` with the transaction's own rows.
+    """
+    columns, name = read_columns(connection, table), qualify(table)
+    with connection.cursor() as outside:
+        if read_columns(outside, table) != columns:
+            return False
+        return digest_rows(outside, name, list(columns)) == digest_rows(connection, name, list(columns))
+
+
+@contextmanager
+def _source_sql(connection: duckdb.DuckDBPyConnection, source: Source) -> Iterator[str]:
+    if isinstance(source, str):
+        yield source
+        return
+    connection.register("lake_source", source)
+    try:
+        yield "select * from lake_source"
+    finally:
+        connection.unregister("lake_source")
+
+
+def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
+    return int(connection.execute(f"select count(*) from {relation}").fetchall()[0][0])
+
+
+def columns_of(pairs: Sequence[tuple[str, str]]) -> tuple[TableColumn, ...]:
+    """Columns from plain (name, logical type) pairs."""
+    return tuple(TableColumn(name=name, logical_type=logical_type) for name, logical_type in pairs)
