@@ -100,10 +100,11 @@ CLAIMS_PER_ITEM_MAX: Final = 64
 PROXY_CONNECTIONS_MAX: Final = 256
 """Connections from the gateway to the control process."""
 PROXY_CONNECT_S_MAX: Final = 5
-PROXY_HEADERS_S_MAX: Final = 120
-"""From the end of the upload to the first byte of control's answer."""
-PROXY_IDLE_S_MAX: Final = 900
-"""Between two pieces of a streamed answer: server-sent events are kept alive within it."""
+PROXY_READ_S_MAX: Final = 120
+"""From the end of the call to the first byte of control's answer, and between two pieces of it: server-sent events
+send a comment within it."""
+PROXY_WRITE_S_MAX: Final = 120
+"""How long control may take to accept one piece of an upload."""
 PROXY_RETRIES_MAX: Final = 1
 """A call without a body is sent again when control closed the idle connection that it was sent on."""
 GATEWAY_ASK_S_MAX: Final = 2
@@ -161,6 +162,8 @@ LAKE_MEMORY_MIB: Final = 2048
 LAKE_TEMP_MIB_MAX: Final = 64 * 1024
 LAKE_AGENCIES_OPEN_MAX: Final = 8
 """Catalogues that one process keeps attached."""
+LAKE_BATCH_ROWS: Final = 65_536
+"""Rows of one Arrow batch that flows out of the lake."""
 LAKE_LOCK_WAIT_S_MAX: Final = 600
 """How long a run waits for another run's write to the same table."""
 RUNNER_PROCESSES_MAX: Final = 2

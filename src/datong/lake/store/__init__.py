@@ -1,0 +1,1 @@
+"""The lake's rows in PostgreSQL: versions and the commits that make them."""
