@@ -206,9 +206,13 @@ class NoGrant(Refusal):
         )
 
 
-class _GrantRefusal(Refusal):
-    """A refusal under a grant that the caller holds: its number may be told."""
+class GrantFailure(Refusal):
+    """A refusal under a grant that the caller holds: its number may be told, and the record names the grant."""
 
+    terms: GrantTerms
+
+
+class _GrantRefusal(GrantFailure):
     def __init__(self, hint: str, hint_zh: str, terms: GrantTerms, **facts: Any) -> None:
         page = ACCESS_PATH.format(resource=terms.resource_id)
         super().__init__(
@@ -305,7 +309,7 @@ class ModeNotGranted(_GrantRefusal):
         )
 
 
-class RateExceeded(Refusal):
+class RateExceeded(GrantFailure):
     """Over the grant's rate or daily cap. `retry_after_s` is also the answer's Retry-After."""
 
     code, status, retry = "rate-exceeded", 429, Retry.LATER

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,7 +129,7 @@ class ServingWriter:
         verify_columns: Sequence[ServedColumn] = (),
         has_validity: bool = False,
     ) -> ResourceEntry:
-        """Describe a resource. Rows already served keep the columns they were written with until the next generation."""
+        """Describe a resource. Rows already served keep their columns until the next generation."""
         with self._environment.write() as txn:
             present = self._read_resource(txn, resource_id)
             entry = ResourceEntry(
@@ -285,7 +286,7 @@ class ServingWriter:
 
 
 def encode_rows(resource: ResourceEntry, macs: ResourceMacs, batch: pa.RecordBatch) -> list[tuple[bytes, bytes]]:
-    """(key MAC, record) of each row. A Python loop over rows, bounded by SERVING_WRITE_ROWS_MAX: digests are per value."""
+    """(key MAC, record) of each row. A loop over rows, bounded by SERVING_WRITE_ROWS_MAX: digests are per value."""
     keys = [_canonical_column(batch, column, required=True) for column in resource.key_columns]
     key_macs = [macs.key_mac(parts) for parts in zip(*keys, strict=True)]
     records = _validity(batch) if resource.has_validity else [b""] * batch.num_rows
@@ -311,9 +312,7 @@ def _canonical_column(batch: pa.RecordBatch, column: ServedColumn, *, required: 
 
 
 def _validity(batch: pa.RecordBatch) -> list[bytes]:
-    import datetime
-
-    epoch = datetime.date(1970, 1, 1)
+    epoch = date(1970, 1, 1)
     first = [DAY_FIRST if d is None else (d - epoch).days for d in batch.column("valid_from").to_pylist()]
     last = [DAY_LAST if d is None else (d - epoch).days for d in batch.column("valid_to").to_pylist()]
     return [VALIDITY.pack(a, b) for a, b in zip(first, last, strict=True)]

@@ -48,7 +48,7 @@ def decide(grants: Sequence[GrantEntry], ask: Ask) -> GrantEntry:
     raise closest[1] if closest else NoGrant(resource=ask.resource_id)
 
 
-def _find_failed_step(grant: GrantEntry, ask: Ask) -> tuple[int, Refusal] | None:
+def _find_failed_step(grant: GrantEntry, ask: Ask) -> tuple[int, Refusal] | None:  # noqa: PLR0911 - one return a rule
     """The step at which this grant refuses, numbered by how close it came, and None when it allows."""
     terms = grant.terms
     if grant.revoked_at_ms is not None:

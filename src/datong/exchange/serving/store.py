@@ -85,7 +85,7 @@ class Environment:
 
 
 class ServingReader:
-    """What the gateway asks. Call `refresh` at the start of each request; all answers until the next are one snapshot."""
+    """What the gateway asks. Call `refresh` at the start of a request; answers until the next are one snapshot."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment

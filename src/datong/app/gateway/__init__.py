@@ -1,0 +1,1 @@
+"""The public door: the data plane under `/x/`, the audit log under `/audit/`, all else streamed to control."""

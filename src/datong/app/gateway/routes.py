@@ -1,0 +1,28 @@
+"""The gateway's own addresses, and which paths never leave it for control."""
+
+from __future__ import annotations
+
+GATEWAY_ENDPOINTS = (
+    "/x/v1/verify/{resource}",
+    "/x/v1/batch/{resource}",
+    "/audit/checkpoint",
+    "/audit/tile/{level}/{tile}",
+    "/audit/tile/entries/{tile}",
+    "/.well-known/datong.json",
+    "/.well-known/jwks.json",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+)
+EXCHANGE_PREFIX = "/x/"
+AUDIT_PUBLISHED = ("/audit/checkpoint", "/audit/tile/")
+UNIX_ONLY_PREFIX = "/-/"
+"""Control's addresses for our own processes; from outside they do not exist."""
+
+
+def split_exchange_path(path: str) -> tuple[str, str]:
+    """(mode, resource) of `/x/v1/{mode}/{resource}`; two empty texts for any other path under `/x/`."""
+    parts = path.split("/")
+    if len(parts) == 5 and parts[2] == "v1" and parts[3] and parts[4]:
+        return parts[3], parts[4]
+    return "", ""
