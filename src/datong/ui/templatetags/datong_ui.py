@@ -63,6 +63,12 @@ def role_title(role: Any) -> str:
     return of_language(ROLE_TITLES[role])
 
 
+@register.filter
+def facet(facets: Mapping[str, Any], name: str) -> Any:
+    """A value that a higher part wrote beside a resource, or None."""
+    return facets.get(name)
+
+
 # Figures and times -----------------------------------------------------------------------------------------------------
 
 

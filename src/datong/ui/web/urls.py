@@ -9,5 +9,4 @@ urlpatterns = [
     path("design/", views.show_design, name="design"),
     path("me/", views.show_me, name="me"),
     path("preferences/theme", views.choose_theme, name="theme"),
-    path("preferences/language", views.choose_language, name="language"),
 ]

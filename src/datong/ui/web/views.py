@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.utils.translation import check_for_language
 from django.views.decorators.http import require_GET, require_POST
 
 from datong.kernel.failures import BadInput
@@ -34,24 +32,6 @@ def choose_theme(request: HttpRequest) -> HttpResponse:
         raise BadInput("Choose light or dark.", hint_zh="请选择浅色或深色。", theme=theme)
     response = _back(request)
     response.set_cookie(COOKIE, theme, max_age=COOKIE_AGE_S, httponly=True, samesite="Lax", secure=request.is_secure())
-    return response
-
-
-@require_POST
-def choose_language(request: HttpRequest) -> HttpResponse:
-    """Remember the language in this browser."""
-    language = request.POST.get("language", "")
-    if language not in dict(settings.LANGUAGES) or not check_for_language(language):
-        raise BadInput("Choose zh-hans or en.", hint_zh="请选择 zh-hans 或 en。", language=language)
-    response = _back(request)
-    response.set_cookie(
-        settings.LANGUAGE_COOKIE_NAME,
-        language,
-        max_age=settings.LANGUAGE_COOKIE_AGE,
-        secure=settings.LANGUAGE_COOKIE_SECURE,
-        httponly=settings.LANGUAGE_COOKIE_HTTPONLY,
-        samesite=settings.LANGUAGE_COOKIE_SAMESITE,
-    )
     return response
 
 
