@@ -149,7 +149,9 @@ def open_session(make_server: MakeServer) -> TestDatabases:
     is_first = worker == "main"
     if is_first:
         remove_abandoned(make_server)
-        base = make_private_dir(Path(tempfile.gettempdir()) / f"datong-test-{os.getpid()}-{ids.random_bytes(4).hex()}")
+        base = Path(tempfile.gettempdir()) / f"datong-test-{os.getpid()}-{ids.random_bytes(4).hex()}"
+        base.mkdir()
+        base.chmod(0o711)  # the server's account passes through; what is inside is private
         if external := os.environ.get("DATONG_DATABASE_URL"):
             (base / "server.dsn").touch(mode=0o600)
             (base / "server.dsn").write_text(external)
