@@ -42,6 +42,7 @@ PAGE_ROWS_DEFAULT: Final = 50
 PAGE_ROWS_MAX: Final = 1000
 COUNT_ROWS_EXACT_MAX: Final = 10_000
 """Beyond it a count is an estimate and says so."""
+CURSOR_CHARACTERS_MAX: Final = 2048
 
 # Contracts
 CONTRACT_BYTES_MAX: Final = 512 * 1024

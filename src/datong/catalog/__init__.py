@@ -1,0 +1,1 @@
+"""The catalogue: contracts, the resources they describe, directory codes and facets."""
