@@ -1,1 +1,1 @@
-"""What tests of Datong stand on: databases, conformance kits, factories, the synthetic city. Third parties may import it."""
+"""What tests of Datong stand on: databases, conformance kits, factories, the synthetic city. Open to third parties."""
