@@ -190,6 +190,47 @@ def national_divisions() -> Divisions:
     return table.with_supplement([DivisionEntry(code=NATION_CODE, name="中华人民共和国")])
 
 
+_added: Divisions | None = None
+
+
+def add_divisions(entries: Iterable[DivisionEntry]) -> None:
+    """Add local codes in this process: called at start with the operator's files, or by the demo city."""
+    global _added
+    _added = divisions().with_supplement(entries)
+
+
+def divisions() -> Divisions:
+    """The table in force: the built-in one and what was added."""
+    return _added or national_divisions()
+
+
+def read_supplement(path: Path) -> list[DivisionEntry]:
+    """Local codes from a CSV `code,name,valid_from,valid_to`, dates as YYYY-MM-DD or empty; `valid_to` is exclusive.
+
+    DivisionTableInvalid names the line that cannot be read.
+    """
+    entries = []
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        for line, row in enumerate(csv.DictReader(lines), start=2):
+            try:
+                since, until = row["valid_from"] or "", row["valid_to"] or ""
+                entries.append(
+                    DivisionEntry(
+                        code=row["code"],
+                        name=row["name"],
+                        valid_from=dt.date.fromisoformat(since) if since else None,
+                        valid_to=dt.date.fromisoformat(until) if until else None,
+                    )
+                )
+            except (KeyError, ValueError) as error:
+                raise DivisionTableInvalid(
+                    "A line reads code,name,valid_from,valid_to with dates as YYYY-MM-DD.",
+                    hint_zh="每行应为：代码,名称,启用日期,停用日期（YYYY-MM-DD）。",
+                    line=line,
+                ) from error
+    return entries
+
+
 def read_table(path: Path) -> Divisions:
     """A fuller table from a CSV `code,name,first_seen,last_seen` with months as YYYYMM, one row an interval.
 

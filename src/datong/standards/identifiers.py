@@ -334,9 +334,12 @@ def upgrade_resident_id(old: str) -> str | None:
     return body + resident_id_check_character(body)
 
 
-def suggest_uscc(value: str) -> str | None:
-    """The one USCC near `value` that passes every check, organisation part included; None when none or several do."""
-    return _only(_near(value, 18, USCC_ALPHABET), _passes_uscc)
+def suggest_uscc(value: str, *, plausible: Callable[[str], bool] | None = None) -> str | None:
+    """The one USCC near `value` that passes every check, organisation part included; None when none or several do.
+
+    `plausible` may know more, such as which registering authorities exist, and so leave one where several pass.
+    """
+    return _only(_near(value, 18, USCC_ALPHABET), _both(_passes_uscc, plausible))
 
 
 def suggest_org_code(value: str) -> str | None:
@@ -344,8 +347,13 @@ def suggest_org_code(value: str) -> str | None:
     return _only(_near(value, 9, _ORG_ALPHABET), _passes_org_code)
 
 
-def suggest_resident_id(value: str, *, today: dt.date | None = None) -> str | None:
-    """The one resident ID near `value`, or its 18-character form when it has 15 digits; None when not unique."""
+def suggest_resident_id(
+    value: str, *, today: dt.date | None = None, plausible: Callable[[str], bool] | None = None
+) -> str | None:
+    """The one resident ID near `value`, or its 18-character form when it has 15 digits; None when not unique.
+
+    `plausible` may know more, such as the birth date and sex that stand in the same row.
+    """
     on = today or clock.today()
 
     def passes(candidate: str) -> bool:
@@ -354,7 +362,7 @@ def suggest_resident_id(value: str, *, today: dt.date | None = None) -> str | No
     upgraded = upgrade_resident_id(value)
     if upgraded is not None:
         return upgraded if passes(upgraded) else None
-    return _only(_near(value, 18, _DIGITS, last="X"), passes)
+    return _only(_near(value, 18, _DIGITS, last="X"), _both(passes, plausible))
 
 
 def _passes_uscc(value: str) -> bool:
@@ -371,6 +379,10 @@ def _passes_org_code(value: str) -> bool:
 
 def _passes_registration(value: str) -> bool:
     return _check_last(value, registration_number_check_digit, 15) is None
+
+
+def _both(first: Callable[[str], bool], second: Callable[[str], bool] | None) -> Callable[[str], bool]:
+    return first if second is None else lambda candidate: first(candidate) and second(candidate)
 
 
 def _only(tiers: Iterator[set[str]], passes: Callable[[str], bool]) -> str | None:

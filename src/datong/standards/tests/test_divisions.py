@@ -13,6 +13,7 @@ from datong.standards.divisions import (
     DivisionTableInvalid,
     merge_snapshots,
     national_divisions,
+    read_supplement,
     read_table,
 )
 from datong.testing.reference import find_reference_file
@@ -159,3 +160,17 @@ def test_a_bad_line_of_a_table_is_named(tmp_path: Path) -> None:
     with pytest.raises(DivisionTableInvalid) as caught:
         read_table(source)
     assert caught.value.facts["line"] == 3
+
+
+def test_a_supplement_is_read_and_a_bad_line_named(tmp_path: Path) -> None:
+    source = tmp_path / "local.csv"
+    source.write_text("code,name,valid_from,valid_to\n990101,北岭区,1990-01-01,\n990109,旧区,,2001-01-01\n", "utf-8")
+    entries = read_supplement(source)
+    assert [(entry.code, entry.valid_from, entry.valid_to) for entry in entries] == [
+        ("990101", dt.date(1990, 1, 1), None),
+        ("990109", None, dt.date(2001, 1, 1)),
+    ]
+    source.write_text("code,name,valid_from,valid_to\n990101,北岭区,1990,\n", "utf-8")
+    with pytest.raises(DivisionTableInvalid) as caught:
+        read_supplement(source)
+    assert caught.value.facts["line"] == 2

@@ -204,6 +204,18 @@ def test_resident_ids_in_other_writing_are_repaired(written: str, meant: str) ->
     assert finding.suggestion == meant
 
 
+def test_what_the_row_says_singles_out_a_repair() -> None:
+    """The birth date beside it leaves the sequence and the check character; the sex leaves fewer."""
+    wrong_region = "91350700M000100Y43"
+    assert suggest_uscc(wrong_region) is None
+    assert suggest_uscc(wrong_region, plausible=lambda code: code[2:8] == "350100") == "91350100M000100Y43"
+    swapped_date = "11010519941231002X"
+    right_date = "19491231"
+    assert suggest_resident_id(swapped_date, plausible=lambda number: number[6:14] == right_date) == (
+        "11010519491231002X"
+    )
+
+
 def test_fifteen_digits_are_upgraded() -> None:
     assert upgrade_resident_id("110105491231002") == "11010519491231002X"
     assert upgrade_resident_id("11010549123100") is None
