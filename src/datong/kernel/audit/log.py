@@ -193,6 +193,8 @@ class AuditLog:
                     size=self.size,
                     published_size=checkpoint.size,
                 )
+            if notes and note == notes[0]:
+                self._history_size = checkpoint.size
             if self._hashes.root(checkpoint.size) != checkpoint.root:
                 raise LogCorrupt(
                     "The log disagrees with a checkpoint it published. Restore the folder from a backup.",

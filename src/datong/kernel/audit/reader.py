@@ -148,7 +148,7 @@ class LogReader:
     def find_first_since(self, at: str, size: int | None = None) -> int:
         """The first index whose entry is not older than an RFC 3339 instant in UTC, entries being in time order.
 
-        Control rows, which carry the time inside their row, count as being at their neighbour's time.
+        Control rows, which carry the time inside their row, count as being at the time of the entry after them.
         """
         low, high = 0, self.size if size is None else size
         while low < high:

@@ -49,18 +49,33 @@ def recover(folder: Path) -> Recovered:
             "A segment file is missing. Restore the folder from a backup.",
             missing=sorted(set(range(numbers[-1])) - set(numbers)),
         )
+    _check_order(folder, numbers)
     for number in reversed(numbers):
         data = segment_path(folder, number).read_bytes()
         header = decode_header(data[:HEADER_BYTES])
         if header is not None:
-            if header.number != number:
-                raise LogCorrupt("Segment files were swapped or renamed.", segment=number, says=header.number)
             return scan(data, header)
         if any(find_frames(data, 0, limit=len(data))):
             raise LogCorrupt("A segment's header is damaged but it holds entries.", segment=number)
         if not is_zero(data, 0):
             segment_path(folder, number).unlink()
     return Recovered()
+
+
+def _check_order(folder: Path, numbers: list[int]) -> None:
+    size = 0
+    for number in numbers:
+        with segment_path(folder, number).open("rb") as file:
+            header = decode_header(file.read(HEADER_BYTES))
+        if header is None:
+            continue
+        if header.number != number or header.size < size:
+            raise LogCorrupt(
+                "Segment files were swapped or renamed. Restore the folder from a backup.",
+                segment=number,
+                says=header.number,
+            )
+        size = header.size
 
 
 def scan(data: bytes, header: SegmentHeader) -> Recovered:
