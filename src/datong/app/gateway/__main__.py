@@ -47,12 +47,12 @@ async def serve(settings: Settings) -> None:
     log.info("gateway.ready", address=f"{settings.host}:{settings.port}", origin=plane.log.origin, size=plane.log.size)
     try:
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        log.info("gateway.stopping", in_progress=plane.gateway.in_progress)
-        await plane.drain()
+        log.info("gateway.stopping", exchanging=plane.gateway.exchanging_count)
         if not serving.done():
             server.stop()
+        await plane.drain()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(serving, SHUTDOWN_S_MAX / 4)
+            await asyncio.wait_for(serving, SHUTDOWN_S_MAX / 10)
     finally:
         stopping.cancel()
         await plane.close()

@@ -87,9 +87,13 @@ class Plane:
             self._reader.refresh()
 
     async def drain(self) -> None:
-        """Wait until calls in progress have their answers, for at most half of the time that a stop may take."""
-        deadline_s = clock.monotonic_s() + SHUTDOWN_S_MAX / 2
-        while self.gateway.in_progress and clock.monotonic_s() < deadline_s:  # noqa: ASYNC110 - a count, polled at the end
+        """Wait until calls in progress have their answers: exchanges for half of the time that a stop may take, pages
+        for a tenth, since a stream of events would never end by itself."""
+        began_s = clock.monotonic_s()
+        gateway = self.gateway
+        while (waited_s := clock.monotonic_s() - began_s) < SHUTDOWN_S_MAX / 2:
+            if not gateway.exchanging_count and (not gateway.forwarding_count or waited_s > SHUTDOWN_S_MAX / 10):
+                return
             await asyncio.sleep(0.01)
 
     async def close(self) -> None:

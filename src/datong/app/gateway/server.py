@@ -11,6 +11,7 @@ from urllib.parse import quote
 import structlog
 
 from datong.app.gateway import public
+from datong.app.gateway.abort import abort_connection
 from datong.app.gateway.exchange import Exchange, Trace
 from datong.app.gateway.forwarding import TrustedProxies, address_of, forward_request_headers
 from datong.app.gateway.http import (
@@ -61,22 +62,26 @@ class Gateway:
         self._trusted = trusted
         self._public_url = public_url
         self._language = language
-        self.in_progress = 0
-        self.closing = False
+        self.exchanging_count = 0
+        self.forwarding_count = 0
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         """The request edge: one of the three places that catch everything."""
         if scope.proto != "http":
             protocol.close(403)
             return
-        self.in_progress += 1
-        try:
-            if scope.path.startswith(EXCHANGE_PREFIX):
+        if scope.path.startswith(EXCHANGE_PREFIX):
+            self.exchanging_count += 1
+            try:
                 await self._answer_exchange(scope, protocol)
-            else:
+            finally:
+                self.exchanging_count -= 1
+        else:
+            self.forwarding_count += 1
+            try:
                 await self._answer_other(scope, protocol)
-        finally:
-            self.in_progress -= 1
+            finally:
+                self.forwarding_count -= 1
 
     # The data plane ------------------------------------------------------------------------------------------------
     async def _answer_exchange(self, scope: Any, protocol: Any) -> None:
@@ -99,7 +104,7 @@ class Gateway:
             answer = await self._exchange.handle(call)
         except Unavailable as failure:
             answer = problem_answer(failure, call.language)
-        except Exception as problem:
+        except Exception as problem:  # noqa: BLE001 - the request edge
             answer = await self._answer_bug(call, problem)
         write_answer(protocol, answer)
 
@@ -187,6 +192,9 @@ class Gateway:
                 protocol.response_empty(upstream.status, upstream.headers)
             else:
                 await self._pump(protocol, upstream)
+        except ControlDown as failure:
+            log.warning("gateway.answer-broke-off", path=scope.path, private=failure.private)
+            abort_connection(scope.client)
         finally:
             await upstream.close()
 
@@ -208,16 +216,19 @@ class Gateway:
             async for piece in upstream.pieces():
                 await transport.send_bytes(piece)
 
+        async def wait_until_gone() -> None:
+            await protocol.client_disconnect()
+
         sending = asyncio.ensure_future(send_all())
-        gone = asyncio.ensure_future(protocol.client_disconnect())
+        gone = asyncio.ensure_future(wait_until_gone())
         try:
             await asyncio.wait({sending, gone}, return_when=asyncio.FIRST_COMPLETED)
             if sending.done():
                 sending.result()
         finally:
-            for task in (sending, gone):
-                task.cancel()
-            await asyncio.gather(sending, gone, return_exceptions=True)
+            sending.cancel()
+            gone.cancel()
+            await asyncio.wait({sending})
 
 
 def target_of(scope: Any) -> str:
