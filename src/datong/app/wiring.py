@@ -11,8 +11,9 @@ from datong.app import parts
 @cache
 def wire() -> None:
     """Fill every slot and name every event handler: for control, worker and the command line. Once per process."""
-    for _, module in parts.existing_modules("plugs"):
-        import_module(module).plug()
+    for part, module in parts.existing_modules("plugs"):
+        if part != "kernel":  # kernel/plugs.py is the mechanism itself
+            import_module(module).plug()
 
 
 def find_endpoints() -> list[str]:

@@ -183,7 +183,7 @@ def terms_of(
         GrantColumn(
             name=column.name,
             treatment=column.treatment,
-            mask=masks.get(column.name, "hidden") if column.treatment is Treatment.MASKED else "",
+            mask=masks.get(column.name, "all") if column.treatment is Treatment.MASKED else "",
         )
         for column in draft.columns
     )

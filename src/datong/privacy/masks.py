@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from datong.catalog.words import Mask as Name
 from datong.privacy.contracts import UnknownMask
 
 HIDDEN = "*"
@@ -56,7 +57,7 @@ COMPOUND_SURNAMES = frozenset(
 class Mask:
     """One way to show part of a value. `sql` takes a quoted column expression of text and gives an expression."""
 
-    name: str
+    name: Name
     title_zh: str
     title_en: str
     apply: Callable[[str], str]
@@ -108,28 +109,44 @@ def _keep_head(head: int) -> tuple[Callable[[str], str], Callable[[str], str]]:
     return apply, sql
 
 
-def _mask(name: str, title_zh: str, title_en: str, pair: tuple[Callable[[str], str], Callable[[str], str]]) -> Mask:
+def _mask(name: Name, title_zh: str, title_en: str, pair: tuple[Callable[[str], str], Callable[[str], str]]) -> Mask:
     return Mask(name=name, title_zh=title_zh, title_en=title_en, apply=pair[0], sql=pair[1])
 
 
-MASKS: Mapping[str, Mask] = {
+def _mask_email(value: str) -> str:
+    user, at, domain = value.partition("@")
+    if not (at and user and domain):
+        return HIDDEN * len(value)
+    return user[0] + HIDDEN * 3 + at + domain
+
+
+def _mask_email_sql(column: str) -> str:
+    user, domain = f"split_part({column}, '@', 1)", f"substr({column}, strpos({column}, '@') + 1)"
+    return (
+        f"case when strpos({column}, '@') > 1 and length({domain}) > 0"
+        f" then left({user}, 1) || '{HIDDEN * 3}@' || {domain} else repeat('{HIDDEN}', length({column})) end"
+    )
+
+
+MASKS: Mapping[Name, Mask] = {
     mask.name: mask
     for mask in (
-        _mask("resident_id", "保留前6位后4位", "keeps the first 6 and last 4", _keep_ends(6, 4)),
-        _mask("phone", "保留前3位后4位", "keeps the first 3 and last 4", _keep_ends(3, 4)),
-        _mask("bank_card", "保留前6位后4位", "keeps the first 6 and last 4", _keep_ends(6, 4)),
-        _mask("name", "只保留姓", "keeps the surname", (_keep_surname, _keep_surname_sql)),
-        _mask("address", "只保留前6字", "keeps the first 6 characters", _keep_head(6)),
-        _mask("division_county", "到县级", "down to the county", _keep_head(6)),
-        _mask("year", "只保留年份", "keeps the year", _keep_head(4)),
-        _mask("hidden", "全部隐去", "hidden", _keep_head(10**6)),
+        _mask(Name.ID_6_4, "保留前6位后4位", "keeps the first 6 and last 4", _keep_ends(6, 4)),
+        _mask(Name.MOBILE_3_4, "保留前3位后4位", "keeps the first 3 and last 4", _keep_ends(3, 4)),
+        _mask(Name.BANK_6_4, "保留前6位后4位", "keeps the first 6 and last 4", _keep_ends(6, 4)),
+        _mask(Name.SURNAME, "只保留姓", "keeps the surname", (_keep_surname, _keep_surname_sql)),
+        _mask(Name.EMAIL, "保留首字母和域名", "keeps the first letter and the domain", (_mask_email, _mask_email_sql)),
+        _mask(Name.ENDS, "保留首尾各1字", "keeps the first and last character", _keep_ends(1, 1)),
+        _mask(Name.YEAR, "只保留年份", "keeps the year", _keep_head(4)),
+        _mask(Name.ALL, "全部隐去", "hidden", _keep_head(10**6)),
     )
 }
+"""A mask for every word of `catalog.words.Mask` but `none`."""
 
 
 def get_mask(name: str) -> Mask:
     """The mask of a name; UnknownMask lists those there are."""
     try:
-        return MASKS[name]
-    except KeyError:
+        return MASKS[Name(name)]
+    except (KeyError, ValueError):
         raise UnknownMask(f"Use one of {', '.join(sorted(MASKS))}.", name=name, known=sorted(MASKS)) from None

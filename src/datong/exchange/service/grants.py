@@ -14,6 +14,7 @@ from django.db.models import Q, QuerySet
 
 from datong.cases.model import require_reason
 from datong.catalog import service as catalog
+from datong.catalog.odcs import Mask
 from datong.exchange import model
 from datong.exchange.contracts import GrantTerms, compile_grant
 from datong.exchange.requests import GrantNotActive, GrantNotFound, GrantState, GrantView, RequestDraft
@@ -35,7 +36,7 @@ _RELATED = ("resource", "owner_agency", "agency", "system", "request")
 def create_grant(request: Request, draft: RequestDraft, actor: Actor, record: ActionRecord) -> Grant:
     """The grant that an approval makes, inside its action; it is served after the commit."""
     contract = catalog.get_contract(ResourceId(request.resource_id))
-    masks = {column.name: column.mask for column in contract.columns if column.mask}
+    masks = {column.name: column.mask.value for column in contract.columns if column.mask is not Mask.NONE}
     grant_id, number, now = GrantId(ids.new_id("grant")), next_number("G"), clock.now()
     terms = model.terms_of(draft, grant_id=grant_id, number=number, masks=masks, valid_from=now)
     grant = Grant.objects.create(

@@ -12,7 +12,7 @@ from datong.cases import model as case_model
 from datong.cases import service as cases
 from datong.cases.contracts import CaseView, Decision
 from datong.catalog import service as catalog
-from datong.catalog.odcs import DataContract
+from datong.catalog.odcs import Column, DataContract, Mask, SharingType
 from datong.exchange import model
 from datong.exchange.contracts import Mode
 from datong.exchange.requests import (
@@ -46,25 +46,30 @@ SUBMITTED, APPROVED, REFUSED, WITHDRAWN = (
 
 def offered_columns(contract: DataContract) -> dict[str, model.OfferedColumn]:
     """What of a contract can be asked for, and on which terms."""
-    keys = {column.name for column in contract.key_columns}
+    keys = {column.name for column in served_keys(contract)}
     return {
         column.name: model.OfferedColumn(
             name=column.name,
             title=column.title,
             is_key=column.name in keys,
-            is_withheld=column.sharing == "withheld",
+            is_withheld=column.sharing is SharingType.WITHHELD,
             withheld_basis=column.sharing_basis,
             may_be_claimed=column.verify,
             grade=column.grade,
-            mask=column.mask,
+            mask="" if column.mask is Mask.NONE else column.mask.value,
         )
         for column in contract.columns
     }
 
 
+def served_keys(contract: DataContract) -> tuple[Column, ...]:
+    """The columns that name a record in a call: the key, without the day since which it holds (`as_of` asks)."""
+    since = contract.validity.from_column if contract.validity else ""
+    return tuple(column for column in contract.key_columns if column.name != since)
+
+
 def offered_modes(contract: DataContract) -> frozenset[Mode]:
-    known = {mode.value for mode in Mode}
-    return frozenset(Mode(name) for name in contract.modes if name in known)
+    return frozenset(Mode(mode.value) for mode in contract.sharing.modes)
 
 
 def request_access(actor: Actor, draft: RequestDraft) -> RequestView:
@@ -75,8 +80,8 @@ def request_access(actor: Actor, draft: RequestDraft) -> RequestView:
     resource = catalog.get_resource(draft.resource_id)
     contract = catalog.get_contract(draft.resource_id)
     system = identity.get_system(draft.system_id)
-    if resource.sharing == "withheld":
-        raise WithheldResource(resource=resource.id, legal_basis=contract.sharing_basis)
+    if contract.sharing.type is SharingType.WITHHELD:
+        raise WithheldResource(resource=resource.id, legal_basis=contract.sharing.basis)
     if actor.agency_id is None or system.agency_id != actor.agency_id:
         raise NotAllowed(
             "Ask for a system of your own agency.", hint_zh="只能为本部门的应用系统申请。", system=draft.system_id
@@ -116,7 +121,7 @@ def request_access(actor: Actor, draft: RequestDraft) -> RequestView:
             actor=actor,
             from_agency_id=actor.agency_id,
             to_agency_id=AgencyId(resource.agency_id),
-            allowance_days=case_model.NATIONAL.allowance_days[f"request.{resource.sharing}"],
+            allowance_days=case_model.NATIONAL.allowance_days[f"request.{contract.sharing.type.value}"],
             number=number,
             detail={
                 "told": {"title": resource.title_zh, "title_en": resource.title_en, "to_agency": actor.agency_name}

@@ -16,6 +16,7 @@ from datong.kernel import clock
 from datong.kernel.audit.entries import decode_entry, seal_seq_of
 from datong.kernel.audit.reader import LogReader
 from datong.kernel.config import load_settings
+from datong.kernel.failures import NotFound
 from datong.kernel.ids import GrantId
 from datong.kernel.limits import USAGE_FOLD_ENTRIES_MAX
 
@@ -24,19 +25,25 @@ READER = "exchange.usage"
 
 def fold_usage() -> int:
     """Fold the audit log's new entries into `Usage`; gives how many entries were read. Idempotent by log index."""
-    reader = LogReader.open(load_settings().audit_dir)
-    if reader is None:
-        return 0
-    with transaction.atomic():
-        FoldPosition.objects.get_or_create(reader=READER)
+    FoldPosition.objects.get_or_create(reader=READER)
+    with LogReader(load_settings().audit_dir) as reader, transaction.atomic():
         position = FoldPosition.objects.select_for_update().get(reader=READER)
-        entries = list(reader.read(position.next_index, USAGE_FOLD_ENTRIES_MAX))
+        stop = min(_published_size(reader), position.next_index + USAGE_FOLD_ENTRIES_MAX)
+        entries = list(reader.iter_entries(position.next_index, stop))
         rows = list(_rows_of(entries))
         Usage.objects.bulk_create(rows, ignore_conflicts=True)
         if entries:
             position.next_index = entries[-1][0] + 1
             position.save(update_fields=["next_index"])
     return len(entries)
+
+
+def _published_size(reader: LogReader) -> int:
+    """0 before the gateway has started once."""
+    try:
+        return reader.size
+    except NotFound:
+        return 0
 
 
 def _rows_of(entries: Iterable[tuple[int, bytes]]) -> Iterable[Usage]:

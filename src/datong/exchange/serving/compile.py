@@ -84,6 +84,12 @@ class ServingWriter:
     def put_token(self, token: str, entry: SystemEntry) -> int:
         return self.put_system(hash_token(token), entry)
 
+    def remove_token(self, token_digest: bytes) -> int:
+        """Withdraw one key, known by its token's digest, whether or not it ever came in."""
+        with self._environment.write() as txn:
+            txn.delete(token_digest, db=self._dbs["systems"])
+            return int(txn.id())
+
     def remove_system(self, system_id: str, *, key_id: str | None = None) -> int:
         """Withdraw one key of a system, or all of them. Its grants stay, without anybody who could use them."""
         decoder = msgspec.msgpack.Decoder(SystemEntry)

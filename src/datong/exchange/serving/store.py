@@ -152,6 +152,11 @@ class ServingReader:
         """Every grant, tombstones too: for the reconciler and for rebuilding daily counts."""
         yield from self._scan_grants(b"")
 
+    def all_token_digests(self) -> set[bytes]:
+        """The digest of every token that opens something: for the reconciler."""
+        with self._transaction.cursor(db=self._dbs["systems"]) as cursor:
+            return {bytes(key) for key in cursor.iternext(keys=True, values=False)}
+
     def close(self) -> None:
         self._transaction.abort()
 

@@ -1,0 +1,69 @@
+"""What the exchange does after the fact: event handlers and jobs. All of it may be repeated."""
+
+from __future__ import annotations
+
+from datong.exchange.serving.compile import open_writer
+from datong.kernel.config import load_settings
+from datong.kernel.ids import GrantId, JobId, ResourceId, SystemId
+from datong.kernel.jobs.service import enqueue, job, periodic
+from datong.kernel.limits import FOLD_S, RECONCILE_S
+from datong.kernel.plugs import Event
+
+SERVE_RESOURCE = "exchange.serve-resource"
+
+
+def on_grant_approved(event: Event) -> None:
+    """The grant comes in at once; rows and files follow as a job."""
+    from datong.exchange.service import serve_grant
+    from datong.exchange.service.grants import get_view
+
+    grant_id = GrantId(event.payload["grant"])
+    if serve_grant(grant_id):
+        enqueue(SERVE_RESOURCE, {"resource_id": get_view(grant_id).resource_id}, key=f"serve:{event.id}")
+
+
+def on_grant_revoked(event: Event) -> None:
+    from datong.exchange.service import get_terms
+    from datong.exchange.service.serve import unserve_policy
+
+    unserve_policy(get_terms(GrantId(event.payload["grant"])).policy_digest)
+
+
+def on_version_recorded(event: Event) -> None:
+    enqueue(SERVE_RESOURCE, {"resource_id": event.payload["resource"]}, key=f"serve:{event.id}")
+
+
+def on_key_issued(event: Event) -> None:
+    from datong.exchange.service import serve_keys
+
+    serve_keys(SystemId(event.payload["system"]))
+
+
+def withdraw_key(token_sha256: str) -> None:
+    """Slot KEY_REVOCATIONS: the key leaves the serving store before its revocation commits."""
+    open_writer(load_settings()).remove_token(bytes.fromhex(token_sha256))
+
+
+@job(SERVE_RESOURCE)
+def serve_resource_now(_job_id: JobId, *, resource_id: str) -> None:
+    from datong.exchange.service import serve_resource
+
+    serve_resource(ResourceId(resource_id))
+
+
+@periodic("exchange.reconcile", every_s=RECONCILE_S)
+def reconcile(_job_id: JobId) -> None:
+    """Complete half-done revocations, then compare the serving store with what was decided."""
+    from datong.exchange.service import finish_revocations, reconcile_serving
+
+    finish_revocations()
+    reconcile_serving()
+
+
+@periodic("exchange.fold-usage", every_s=FOLD_S)
+def fold(_job_id: JobId) -> None:
+    from datong.exchange.service import fold_usage
+    from datong.kernel.limits import USAGE_FOLD_ENTRIES_MAX
+
+    while fold_usage() == USAGE_FOLD_ENTRIES_MAX:
+        pass
