@@ -1,0 +1,182 @@
+"""Real processes, killed between each pair of steps: nothing is lost, doubled or half visible. Writers that meet, too.
+
+The gaps are those of design §5: after the commit row, inside the DuckLake transaction, after its commit and before the
+version row, after the version row.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from datong.kernel.faults import FAULT_DIR_SETTING
+from datong.kernel.ids import ResourceId, RunId
+from datong.lake.contracts import CommitState
+from datong.lake.service import commit_version, current_version, find_versions, recover_commits
+from datong.lake.snapshots import find_run
+from datong.lake.store.models import Commit, Version
+from datong.lake.tables import qualify, write_replace
+from datong.lake.tests.helpers import inspect, lake, make_target, new_agency, new_run, read_rows, replacing
+
+pytestmark = [pytest.mark.fault, pytest.mark.django_db(transaction=True)]
+PEOPLE_ID = ResourceId("people")
+CHILD_S_MAX = 60
+WRITERS, COMMITS = 3, 6
+
+
+def start_child(*arguments: str, fault_dir: Path | None = None) -> subprocess.Popen[bytes]:
+    environment = dict(os.environ)
+    if fault_dir is not None:
+        environment[FAULT_DIR_SETTING] = str(fault_dir)
+    return subprocess.Popen([sys.executable, "-m", "datong.lake.tests.child", *arguments], env=environment)
+
+
+@contextmanager
+def stopped_at(point: str, fault_dir: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A child that has reached the point and stopped there; killed at the end."""
+    (fault_dir / f"{point}.stop").touch()
+    reached = fault_dir / f"{point}.reached"
+    child = start_child(*arguments, fault_dir=fault_dir)
+    try:
+        deadline_s = time.monotonic() + CHILD_S_MAX
+        while not reached.exists():
+            assert child.poll() is None, f"the child ended without reaching {point}"
+            assert time.monotonic() < deadline_s, f"the child never reached {point}"
+            time.sleep(0.02)
+        yield child
+    finally:
+        child.send_signal(signal.SIGKILL)
+        child.wait(CHILD_S_MAX)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + CHILD_S_MAX
+    while not condition():
+        assert time.monotonic() < deadline_s, "it never came about"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("point", "state"),
+    [
+        ("lake.after-commit-row", CommitState.FAILED),
+        ("lake.before-ducklake-commit", CommitState.FAILED),
+        ("lake.after-ducklake-commit", CommitState.COMMITTED),
+        ("lake.after-version-row", None),
+    ],
+)
+def test_a_kill_between_two_steps(point: str, state: CommitState | None, tmp_path: Path) -> None:
+    agency, run = new_agency(), new_run()
+    first = commit_version(new_run(), PEOPLE_ID, replacing("('a', 'x', 1)"), target=make_target(agency))
+    with stopped_at(point, tmp_path, "commit", agency, run, "5"):
+        if state is not None:
+            assert recover_commits() == [], "a living writer is left alone"
+            assert current_version(PEOPLE_ID) == first, "nobody sees a version before its row"
+            assert Commit.objects.get(run_id=run).state == CommitState.COMMITTING
+    # PostgreSQL notices the closed socket of a killed session a moment later.
+    recovered = []
+    if state is not None:
+        wait_until(lambda: bool(recovered.extend(recover_commits()) or recovered))
+    assert [(one.run_id, one.state) for one in recovered] == ([(run, state)] if state is not None else [])
+    with lake().connect(agency) as connection:
+        assert not inspect(connection, agency, "people")
+    assert recover_commits() == []
+    if state == CommitState.FAILED:
+        assert Commit.objects.get(run_id=run).reason == "the process ended before the lake commit"
+        assert current_version(PEOPLE_ID) == first
+    # The job is taken up again: exactly one version comes of it, and it has the run's rows.
+    again = commit_version(
+        run,
+        PEOPLE_ID,
+        lambda c, t: write_replace(c, t, "select 'p' || i as id, 'n' as name, i as age from range(5) r(i)"),
+        target=make_target(agency),
+    )
+    assert again.number == 2
+    assert [row[0] for row in read_rows(again)] == ["p0", "p1", "p2", "p3", "p4"]
+    assert [version.number for version in find_versions(PEOPLE_ID)] == [2, 1]
+    with lake().connect(agency) as connection:
+        assert not inspect(connection, agency, "people")
+
+
+def test_the_next_run_finishes_what_a_killed_one_left(tmp_path: Path) -> None:
+    """No recovery runs in between: the same rows must still not count as 'nothing new' against an older version."""
+    agency, run = new_agency(), new_run()
+    rows = "select 'p' || i as id, 'n' as name, i as age from range(5) r(i)"
+    with stopped_at("lake.after-ducklake-commit", tmp_path, "commit", agency, run, "5"):
+        pass
+    later = commit_version(new_run(), PEOPLE_ID, lambda c, t: write_replace(c, t, rows), target=make_target(agency))
+    assert (later.number, later.run_id, later.is_unchanged) == (1, run, True)
+    with lake().connect(agency) as connection:
+        assert not inspect(connection, agency, "people")
+
+
+def test_the_inspection_sees_a_missing_and_a_doubled_version(tmp_path: Path) -> None:
+    """The planted violations: a commit nobody recovered, and a recovery that records whatever it meets."""
+    agency, run = new_agency(), new_run()
+    with stopped_at("lake.after-ducklake-commit", tmp_path, "commit", agency, run, "5"):
+        pass
+    with lake().connect(agency) as connection:
+        damage = inspect(connection, agency, "people")
+        assert damage.lost == [run]
+        assert damage.half_visible == [run]
+        found = find_run(connection, run, after=-1)
+        assert found is not None
+        for number, run_id, snapshot in ((1, run, found.snapshot), (2, "run_other", found.snapshot - 1)):
+            Version.objects.create(
+                resource_id="people", number=number, label=f"x-{number}", agency=agency, table="people",
+                snapshot=snapshot, run_id=run_id, rows_count=5, rows_inserted=5, rows_updated=0, rows_deleted=0,
+                payload_bytes=1, digest="d",
+            )  # fmt: skip
+        Commit.objects.filter(run_id=run).update(state=CommitState.COMMITTED)
+        damage = inspect(connection, agency, "people")
+        assert "run_other" in damage.half_visible
+
+
+def run_writers(action: str, agency: str) -> tuple[int, int]:
+    """Start the writers at once; give the rows of their own and the shared row's count."""
+    commit_version(new_run(), PEOPLE_ID, replacing("('shared', 'all', 0)"), target=make_target(agency))
+    children = [start_child(action, agency, f"w{i}", str(COMMITS)) for i in range(WRITERS)]
+    ended = [child.wait(CHILD_S_MAX) for child in children]
+    if action == "merge":
+        assert ended == [0] * WRITERS
+    with lake().connect(agency) as connection:
+        own, shared = connection.execute(
+            f"select count(*) filter (id <> 'shared'), max(age) filter (id = 'shared') from {qualify('people')}"
+        ).fetchall()[0]
+        return own, shared
+
+
+def test_three_processes_merge_into_one_table_and_lose_nothing() -> None:
+    agency = new_agency()
+    assert run_writers("merge", agency) == (WRITERS * COMMITS, WRITERS * COMMITS)
+    numbers = [version.number for version in find_versions(PEOPLE_ID)]
+    assert numbers == list(range(WRITERS * COMMITS + 1, 0, -1))
+    with lake().connect(agency) as connection:
+        assert not inspect(connection, agency, "people")
+
+
+def test_writers_without_the_lock_lose_updates() -> None:
+    """The planted violation: the same check finds the loss."""
+    _, shared = run_writers("unlocked", new_agency())
+    assert shared < WRITERS * COMMITS
+
+
+def test_a_run_id_belongs_to_one_child(tmp_path: Path) -> None:
+    """The same run in two processes at once, as when a slow job is taken up again: one version."""
+    agency, run = new_agency(), RunId(new_run())
+    with stopped_at("lake.before-ducklake-commit", tmp_path, "commit", agency, run, "5") as child:
+        other = start_child("commit", agency, run, "5")
+        time.sleep(1)
+        assert other.poll() is None, "it waits for the table"
+        (tmp_path / "lake.before-ducklake-commit.stop").unlink()
+        child.send_signal(signal.SIGCONT)
+        assert (child.wait(CHILD_S_MAX), other.wait(CHILD_S_MAX)) == (0, 0)
+    assert [version.run_id for version in find_versions(PEOPLE_ID)] == [run]
