@@ -6,6 +6,7 @@ restarted with a growing delay; SIGTERM or SIGINT stops all in order, the public
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -71,7 +72,7 @@ class Supervisor:
 
     # Start ---------------------------------------------------------------------------------------------------------
     def start(self) -> None:
-        """Bring everything up, in order; returns when the gateway answers. Raises Failure when something cannot start."""
+        """Bring everything up, in order, until the gateway answers. Raises Failure when something cannot start."""
         for folder in (self.settings.home, self.settings.run_dir, self.settings.log_dir, self.settings.keys_dir):
             make_private_dir(folder)
         self._take_home()
@@ -203,10 +204,8 @@ def _kill_group(child: Child) -> None:
     """Nothing of a dead child may hold its socket or its files: its whole process group goes."""
     if child.process is None:
         return
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(child.process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     child.process.wait()
 
 
