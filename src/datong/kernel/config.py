@@ -54,15 +54,34 @@ class Setting:
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting(name="DATONG_HOME", default="", help="Where all state lives. Empty: /var/lib/datong as root, else ~/.local/share/datong."),
-    Setting(name="DATONG_DATABASE_URL", default="", secret=True, help="A PostgreSQL 15+ server to use instead of the embedded one."),
+    Setting(
+        name="DATONG_HOME",
+        default="",
+        help="Where all state lives. Empty: /var/lib/datong as root, else ~/.local/share/datong.",
+    ),
+    Setting(
+        name="DATONG_DATABASE_URL",
+        default="",
+        secret=True,
+        help="A PostgreSQL 15+ server to use instead of the embedded one.",
+    ),
     Setting(name="DATONG_HOST", default="127.0.0.1", help="The address the gateway listens on."),
     Setting(name="DATONG_PORT", default="8600", help="The public port."),
-    Setting(name="DATONG_PUBLIC_URL", default="", help="The address that people and systems see; empty: http://HOST:PORT."),
-    Setting(name="DATONG_ORIGIN", default="", help="The audit log's name in checkpoints (C2SP origin line); empty: from the public address."),
+    Setting(
+        name="DATONG_PUBLIC_URL", default="", help="The address that people and systems see; empty: http://HOST:PORT."
+    ),
+    Setting(
+        name="DATONG_ORIGIN",
+        default="",
+        help="The audit log's name in checkpoints (C2SP origin line); empty: from the public address.",
+    ),
     Setting(name="DATONG_LANGUAGE", default="zh-hans", help="The pages' default language: zh-hans or en."),
     Setting(name="DATONG_LOG_LEVEL", default="info", help="debug, info, warning or error."),
-    Setting(name="DATONG_TRUSTED_PROXIES", default="", help="Addresses, separated by commas, whose forwarded headers are believed."),
+    Setting(
+        name="DATONG_TRUSTED_PROXIES",
+        default="",
+        help="Addresses, separated by commas, whose forwarded headers are believed.",
+    ),
 )
 
 

@@ -132,11 +132,12 @@ class AuditRow:
     agency_id: str
     subject_kind: str
     subject_id: str
+    subject_name: str = ""
+    agency_name: str = ""
+    operation_id: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
     seal_seq: int | None = None
     log_index: int | None = None
-
-
 
 
 __all__ = [

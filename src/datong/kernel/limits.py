@@ -115,6 +115,10 @@ GATEWAY_REFRESH_S: Final = 1
 """An idle gateway moves to the newest snapshot this often, so that old pages can be used again."""
 
 # Grants
+USAGE_FOLD_ENTRIES_MAX: Final = 5000
+"""Log entries folded into usage rows in one transaction."""
+RECONCILE_S: Final = 60
+FOLD_S: Final = 2
 GRANT_DAYS_MAX: Final = 365
 GRANT_RATE_PER_MINUTE_DEFAULT: Final = 6_000_000
 PURPOSE_CHARACTERS_MAX: Final = 64

@@ -23,7 +23,11 @@ AGENCIES: Mapping[str, tuple[str, str]] = {
     "hrss": ("市人力资源和社会保障局", "Human Resources and Social Security Bureau"),
 }
 PASSWORD = "a test account's own password"  # noqa: S105 - of accounts that live as long as a test
-_QUICK = override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"])
+
+
+def quick_passwords() -> override_settings:
+    """Cheap hashing for the length of a block."""
+    return override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"])
 
 
 @dataclass(kw_only=True)
@@ -46,7 +50,7 @@ class Cast:
 
 def make_cast(agencies: Mapping[str, tuple[str, str]] = AGENCIES) -> Cast:
     """Officers and the bureau in the agency `data`; in every other agency a steward, an approver and one without role."""
-    with _QUICK:
+    with quick_passwords():
         officers = identity.create_first_officers(
             agency_code="data", agency_name="市数据局", agency_name_en="Data Bureau"
         )
@@ -70,7 +74,7 @@ def add_member(
     operator: Actor, security: Actor, agency: AgencySummary, username: str, *roles: Role, quick: bool = True
 ) -> MemberId:
     """An account as it comes about in life: made by the operator, taken over by its owner, given roles by security."""
-    hashing = _QUICK if quick else override_settings()
+    hashing = quick_passwords() if quick else override_settings()
     with hashing:
         created = identity.create_member(
             operator, username=username, display_name=f"{agency.name}·{username}", agency_id=agency.id

@@ -24,7 +24,8 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if isinstance(exception, RequestDataTooBig):
         return answer_failure(request, body_too_large())
     return answer_failure(
-        request, BadInput("Correct the request and send it again.", hint_zh="请改正请求后重新发送。", private=repr(exception))
+        request,
+        BadInput("Correct the request and send it again.", hint_zh="请改正请求后重新发送。", private=repr(exception)),
     )
 
 
@@ -39,13 +40,17 @@ def not_found(request: HttpRequest, _exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    return answer_failure(request, Bug("Tell the operator the time of this message.", hint_zh="请将出错时间告知运维员。"))
+    return answer_failure(
+        request, Bug("Tell the operator the time of this message.", hint_zh="请将出错时间告知运维员。")
+    )
 
 
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
     return answer_failure(
         request,
-        FormExpired("Open the page again and send the form once more.", hint_zh="请重新打开页面再提交。", private=reason),
+        FormExpired(
+            "Open the page again and send the form once more.", hint_zh="请重新打开页面再提交。", private=reason
+        ),
     )
 
 

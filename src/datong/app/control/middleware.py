@@ -130,7 +130,10 @@ class FailureShape:
         length = request.headers.get("content-length", "")
         if length.isdigit() and int(length) > limit:
             too_large = TooLarge(
-                f"Send at most {limit} bytes.", hint_zh=f"最多 {limit} 字节。", limit_bytes=limit, size_bytes=int(length)
+                f"Send at most {limit} bytes.",
+                hint_zh=f"最多 {limit} 字节。",
+                limit_bytes=limit,
+                size_bytes=int(length),
             )
             return answer_failure(request, too_large)
         return None
@@ -145,7 +148,9 @@ class FailureShape:
             return None
         bug = Bug("Tell the operator the reference below.", hint_zh="请将下面的编号告知运维员。")
         bug.reference = operation_id.get()
-        log.error("unforeseen %s", type(exception).__name__, exc_info=exception, extra={"facts": {"path": request.path}})
+        log.error(
+            "unforeseen %s", type(exception).__name__, exc_info=exception, extra={"facts": {"path": request.path}}
+        )
         return answer_failure(request, bug)
 
 

@@ -11,7 +11,12 @@ from datong.app.control.database import django_database
 from datong.kernel import clock
 from datong.kernel.config import load_settings
 from datong.kernel.keys import load_or_create_key
-from datong.kernel.limits import PASSWORD_CHARACTERS_MIN, REQUEST_BODY_BYTES_MAX, SESSION_IDLE_S_MAX, UPLOAD_MEMORY_BYTES_MAX
+from datong.kernel.limits import (
+    PASSWORD_CHARACTERS_MIN,
+    REQUEST_BODY_BYTES_MAX,
+    SESSION_IDLE_S_MAX,
+    UPLOAD_MEMORY_BYTES_MAX,
+)
 
 clock.freeze_from_environment()
 DATONG = load_settings()

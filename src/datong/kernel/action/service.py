@@ -22,14 +22,14 @@ import orjson
 from django.db import transaction
 
 from datong.kernel import clock, ids
-from datong.kernel.store.audit_rows import write_audit_row, write_event
 from datong.kernel.contracts import ACTION_KINDS, ROLE_TITLES, ActionKind, Actor, Subject
 from datong.kernel.failures import BadInput, Failure, NotAllowed
 from datong.kernel.identity import verbs
-from datong.kernel.store.actors import read_actor_again
 from datong.kernel.identity.model import find_acting_role
 from datong.kernel.limits import AUDIT_FACTS_BYTES_MAX
 from datong.kernel.logs import operation_id as log_operation_id
+from datong.kernel.store.actors import read_actor_again
+from datong.kernel.store.audit_rows import write_audit_row, write_event
 
 verbs.plug()
 
@@ -103,7 +103,9 @@ def check_permission(verb: str, actor: Actor, subject: Subject | None) -> Action
     kind = ACTION_KINDS.find(verb)
     if kind is None:
         raise NotAllowed(
-            f"Nobody may do “{verb}”: no part declares it.", hint_zh=f"没有声明过“{verb}”这一操作，一律拒绝。", verb=verb
+            f"Nobody may do “{verb}”: no part declares it.",
+            hint_zh=f"没有声明过“{verb}”这一操作，一律拒绝。",
+            verb=verb,
         )
     if actor.kind == "platform":
         allowed = kind.platform

@@ -123,6 +123,12 @@ def find_audit_rows(
     return page.map(lambda row: _view(row, names.get(row.agency_id, "")))
 
 
+def find_log_index(operation_id: str) -> int | None:
+    """Where the log holds the last row of an operation; None while it is not sealed. Says nothing of what it was."""
+    rows = Row.objects.filter(operation_id=operation_id, log_index__isnull=False)
+    return rows.order_by("-log_index").values_list("log_index", flat=True).first()
+
+
 def sentence_of(row: AuditRow, language: str) -> str:
     """The row as a sentence, by the pattern its verb was declared with; an unknown verb reads as itself."""
     kind = ACTION_KINDS.find(row.verb)

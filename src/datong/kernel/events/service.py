@@ -102,7 +102,7 @@ def _handle(event: Event) -> Failure | None:
         except Failure as failure:
             log.warning("handler %s of %s failed: %s", name, event.name, failure.code)
             return failure
-        except Exception:  # noqa: BLE001 - one of the three edges: a handler's bug must not stop other subjects
+        except Exception:
             bug = Bug("The log has the details under this reference.")
             bug.reference = ids.new_id("ref")
             log.exception("handler %s of %s broke", name, event.name, extra={"facts": {"reference": bug.reference}})

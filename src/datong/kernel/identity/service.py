@@ -54,7 +54,9 @@ def actor_of_member(member: MemberId | Member) -> Actor:
 def actor_of_token(token: str) -> Actor | None:
     """The system whose live key this is; None for a token that is unknown, expired or revoked."""
     now = clock.now()
-    key = SystemKey.objects.filter(token_sha256=token_digest(token), revoked_at__isnull=True, expires_at__gt=now).first()
+    key = SystemKey.objects.filter(
+        token_sha256=token_digest(token), revoked_at__isnull=True, expires_at__gt=now
+    ).first()
     if key is None:
         return None
     if key.last_used_at is None or now - key.last_used_at > _LAST_USED_STEP:
@@ -150,7 +152,10 @@ def assign_role(actor: Actor, member_id: MemberId, role: Role) -> None:
     with action("role.assigned", actor, _member_subject(member), facts) as record:
         if actor.id == member.id:
             raise RoleForOneself(
-                "Another security officer must do it.", hint_zh="须由另一名安全员办理。", member=member.id, role=role.value
+                "Another security officer must do it.",
+                hint_zh="须由另一名安全员办理。",
+                member=member.id,
+                role=role.value,
             )
         Member.objects.select_for_update().get(pk=member.id)
         held = _held_roles(member.id)
@@ -243,7 +248,9 @@ def create_first_officers(
     """
     names = {role: (usernames or {}).get(role, role.value) for role in FIRST_OFFICES}
     shown = {role: (display_names or {}).get(role, ROLE_TITLES[role][0]) for role in FIRST_OFFICES}
-    with action("platform.bootstrapped", platform_actor("bootstrap"), facts={"usernames": sorted(names.values())}) as record:
+    with action(
+        "platform.bootstrapped", platform_actor("bootstrap"), facts={"usernames": sorted(names.values())}
+    ) as record:
         _lock("kernel.bootstrap")
         if Member.objects.exists():
             raise AlreadyBootstrapped("Ask the operator for an account.", hint_zh="请向运维员申请账户。")
@@ -268,9 +275,7 @@ def create_system(actor: Actor, *, agency_id: AgencyId, name: str) -> SystemSumm
             raise AlreadyThere("Choose another name.", hint_zh="请换一个名称。", name=name)
         row = System.objects.create(agency_id=agency.id, name=name)
         record.subject = Subject(kind="system", id=row.id, agency_id=agency.id, name=name)
-        return record.done(
-            SystemSummary(id=SystemId(row.id), name=name, agency_id=agency.id, agency_name=agency.name)
-        )
+        return record.done(SystemSummary(id=SystemId(row.id), name=name, agency_id=agency.id, agency_name=agency.name))
 
 
 def get_system(system_id: SystemId) -> SystemSummary:
@@ -329,9 +334,7 @@ def revoke_system_key(actor: Actor, key_id: KeyId, *, reason: str) -> None:
         SystemKey.objects.filter(pk=key_id, revoked_at__isnull=True).update(revoked_at=clock.now())
         for revoke in KEY_REVOCATIONS.values():
             revoke(key.token_sha256)
-        record.event(
-            "system-key.revoked", subject=f"system:{system.id}", payload={"key": key.id, "system": system.id}
-        )
+        record.event("system-key.revoked", subject=f"system:{system.id}", payload={"key": key.id, "system": system.id})
 
 
 def find_keys(system_id: SystemId) -> list[KeySummary]:

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -20,13 +21,15 @@ import procrastinate
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from procrastinate.contrib.django import app as queue
+from procrastinate.contrib.django.db_cleanup import DjangoApp
 from procrastinate.exceptions import ProcrastinateException
+from procrastinate.worker import Worker
 
 from datong.kernel import clock, ids
 from datong.kernel.failures import Bug, Failure, NotFound, Retry
 from datong.kernel.ids import JobId
 from datong.kernel.jobs.contracts import JOBS, PERIODIC_JOBS, JobFunction, JobState, JobView, PeriodicJob
-from datong.kernel.limits import JOB_ATTEMPTS_MAX, JOB_KEPT_DAYS
+from datong.kernel.limits import JOB_ATTEMPTS_MAX, JOB_KEPT_DAYS, JOB_STALLED_S, JOBS_AT_ONCE_MAX
 from datong.kernel.logs import operation_id
 from datong.kernel.store.models import Job
 
@@ -64,9 +67,7 @@ def periodic(name: str, every_s: int) -> Callable[[JobFunction], JobFunction]:
 
 def register(app: procrastinate.App) -> None:
     """Hand our one task to procrastinate (the setting PROCRASTINATE_ON_APP_READY)."""
-    retry = procrastinate.RetryStrategy(
-        max_attempts=JOB_ATTEMPTS_MAX, exponential_wait=2, retry_exceptions=(JobRetry,)
-    )
+    retry = procrastinate.RetryStrategy(max_attempts=JOB_ATTEMPTS_MAX, exponential_wait=2, retry_exceptions=(JobRetry,))
     app.task(name=_TASK, retry=retry)(run_job)
 
 
@@ -131,6 +132,26 @@ def report_progress(job_id: JobId | str, done: int, total: int | None = None, no
     Job.objects.filter(pk=job_id).update(**changes)
 
 
+@asynccontextmanager
+async def make_queue_worker(shutdown_s: float) -> AsyncIterator[Worker]:
+    """A procrastinate worker on connections of its own.
+
+    It has an application of its own, so that what a job itself enqueues still joins the job's own transaction.
+    """
+    app = DjangoApp(connector=queue.connector.get_worker_connector())  # type: ignore[attr-defined]
+    register(app)
+    async with app.open_async():
+        yield Worker(
+            app,
+            name=WORKER_ID,
+            concurrency=JOBS_AT_ONCE_MAX,
+            install_signal_handlers=False,
+            shutdown_graceful_timeout=shutdown_s,
+            stalled_worker_timeout=JOB_STALLED_S,
+            task_middleware=app.worker_defaults.get("task_middleware"),
+        )
+
+
 # Running ----------------------------------------------------------------------------------------------------------
 def run_job(job_id: str) -> None:
     """Run one job to its end and write down how it ended. A Failure marked `later` is tried again with growing delay."""
@@ -149,7 +170,7 @@ def run_job(job_id: str) -> None:
             raise JobRetry(failure.code) from failure
         log.warning("job %s failed: %s", row.name, failure.code, extra={"facts": {"private": failure.private}})
         _finish(row.id, JobState.FAILED, failure)
-    except Exception:  # noqa: BLE001 - one of the three edges: a job's bug must not end the worker
+    except Exception:
         bug = Bug("The log has the details under this reference.", hint_zh="请凭编号查日志。")
         bug.reference = ids.new_id("ref")
         log.exception("job %s broke", row.name, extra={"facts": {"reference": bug.reference}})
@@ -178,7 +199,7 @@ def rescue_jobs() -> int:
 def enqueue_periodic() -> None:
     """Enqueue what is due in the present slot; the key makes it once for all workers."""
     now_s = int(clock.now().timestamp())
-    for _, declared in PERIODIC_JOBS.items():
+    for declared in PERIODIC_JOBS.values():
         enqueue(declared.name, key=f"periodic:{declared.name}:{now_s // declared.every_s}")
 
 

@@ -15,8 +15,8 @@ from datong.kernel.plugs import Slot
 class PolicyRule:
     """One opinion about who may do what, as SQL.
 
-    `fragment` is a select that yields `subject_id text, allowed boolean, reason_code text, reason_zh text, reason_en
-    text`, one row for each subject it has an opinion about; none where it has none. It may use the parameters
+    `fragment` is a select of five columns in this order: subject_id text, allowed boolean, reason_code text,
+    reason_zh text, reason_en text; one row for each subject it has an opinion about; none where it has none. It may use the parameters
     %(actor_id)s %(actor_kind)s %(agency_id)s %(roles)s (text[]) %(agency_ids)s (text[]) %(everywhere)s (boolean: the
     actor's view covers every agency) %(verb)s %(today)s. Values never become part of the text.
     """
@@ -54,7 +54,10 @@ class Decision:
 
 
 NO_RULE = Reason(
-    code="policy.no-rule", allowed=False, zh="没有任何规则允许，默认拒绝。", en="No rule allows it, and so it is refused."
+    code="policy.no-rule",
+    allowed=False,
+    zh="没有任何规则允许，默认拒绝。",
+    en="No rule allows it, and so it is refused.",
 )
 
 

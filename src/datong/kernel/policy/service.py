@@ -77,9 +77,10 @@ def _opinions(verb: str, subject_kind: str) -> sql.Composed:
 
 
 def _fragment(rule: PolicyRule) -> sql.Composed:
-    return sql.SQL("select subject_id, allowed, reason_code, reason_zh, reason_en from ({}) as {}").format(
-        sql.SQL(rule.fragment), sql.Identifier(rule.key)
-    )
+    return sql.SQL(
+        "select subject_id, allowed, reason_code, reason_zh, reason_en from ({})"
+        " as {} (subject_id, allowed, reason_code, reason_zh, reason_en)"
+    ).format(sql.SQL(rule.fragment), sql.Identifier(rule.key))
 
 
 def _parameters(actor: Actor, verb: str) -> dict[str, Any]:

@@ -38,5 +38,7 @@ def write_audit_row(
 
 def write_event(*, name: str, subject: str, payload: Mapping[str, Any], at: datetime) -> str:
     """Insert one outbox row and return the event's id."""
-    row = OutboxEvent.objects.create(name=name, subject=subject, payload=dict(payload), occurred_at=at, next_attempt_at=at)
+    row = OutboxEvent.objects.create(
+        name=name, subject=subject, payload=dict(payload), occurred_at=at, next_attempt_at=at
+    )
     return row.id

@@ -21,7 +21,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 def actor_of(request: HttpRequest) -> Actor:
     """Who asks; anonymous when nobody is signed in."""
-    return cast(Actor, getattr(request, "actor", ANONYMOUS))
+    return cast("Actor", getattr(request, "actor", ANONYMOUS))
 
 
 def require_member(request: HttpRequest, *roles: Role) -> Actor:
@@ -31,7 +31,9 @@ def require_member(request: HttpRequest, *roles: Role) -> Actor:
         raise NotSignedIn("Sign in, then open the page again.", hint_zh="请登录后再打开此页。")
     if roles and not actor.roles & set(roles):
         raise NotAllowed(
-            f"This page is for: {', '.join(sorted(roles))}.", hint_zh="你的角色不能查看此页。", roles_needed=sorted(roles)
+            f"This page is for: {', '.join(sorted(roles))}.",
+            hint_zh="你的角色不能查看此页。",
+            roles_needed=sorted(roles),
         )
     return actor
 
