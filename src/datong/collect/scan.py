@@ -18,8 +18,9 @@ import duckdb
 
 from datong.collect.contracts import RowsLost
 from datong.kernel.limits import COLLECT_MEMORY_MB, COLLECT_SPILL_GB_MAX, COLLECT_THREADS_MAX, CSV_LINE_BYTES_MAX
-from datong.quality.contracts import Check, CheckKind, CheckPlan, ColumnPlan, Severity
-from datong.quality.sql import Bindings, name_sql, text_sql, typed_sql, value_sql, violation_sql
+from datong.lake.engine import find_extension
+from datong.quality.contracts import Check, CheckKind, CheckPlan, Severity
+from datong.quality.sql import Bindings, enum_sql, name_sql, text_sql, typed_sql, value_sql, violation_sql
 
 WORD_BITS = 60
 """Rules per BIGINT of a mark."""
@@ -78,6 +79,8 @@ def open_engine(work: Path) -> duckdb.DuckDBPyConnection:
             "autoload_known_extensions": "false",
         }
     )
+    for extension in ("icu", "json"):
+        connection.execute(f"load {text_sql(str(find_extension(extension)))}")
     connection.execute("set preserve_insertion_order = true")
     connection.execute("set temp_file_encryption = true")
     connection.execute("set timezone = 'Asia/Shanghai'")
@@ -101,11 +104,12 @@ def mark_rows(connection: duckdb.DuckDBPyConnection, plan: CheckPlan, file: Plai
         raise Irregular(str(failure).split("\n", 1)[0]) from failure
     rows, inner = _one(connection, f"select count(*), {_inner_total(file)} from marks")
     _prove(file, int(rows), int(inner))
-    keyed = _keyed_checks(plan)
+    keyed = plan.unique_checks
     repeated = [_repeated_hashes(connection, i) for i, _ in enumerate(keyed)]
     connection.execute(_refused_sql(plan))
-    if any(repeated):
-        _fetch_repeated(connection, plan, file)
+    for position, is_repeated in enumerate(repeated):
+        if is_repeated:
+            _fetch_repeated(connection, plan, file, position)
     marked = Marked(connection=connection, plan=plan, file=file, rows=int(rows), exclude_by=_exclude_by(plan, file))
     for position, check in enumerate(keyed):
         marked.bad_by_check[check.id] = _settle_unique(connection, plan, file, check, position) if repeated[position] else 0
@@ -139,10 +143,6 @@ def _rejected_sql(plan: CheckPlan, prefix: str = "") -> str:
     return f"({' or '.join(parts)})" if parts else "false"
 
 
-def _keyed_checks(plan: CheckPlan) -> list[Check]:
-    return list(plan.unique_checks)
-
-
 def _hash_sql(columns: Sequence[str]) -> str:
     return f"hash({', '.join(name_sql(column) for column in columns)})"
 
@@ -155,18 +155,14 @@ def _marks_sql(plan: CheckPlan, file: PlainFile, bindings: Bindings) -> str:
         broken = violation_sql(check, plan, bindings)
         words[position // WORD_BITS].append(f"case when {broken} then {bit} else 0 end")
     word_columns = [f"{' | '.join(terms) or '0'} as w{i}" for i, terms in enumerate(words)]
-    key_columns = [
-        f"case when {' and '.join(name_sql(c) + ' is not null' for c in check.columns)} then {_hash_sql(check.columns)} end as h{i}"
-        for i, check in enumerate(_keyed_checks(plan))
-    ]
+    key_columns = [f"{_key_hash_sql(check)} as h{i}" for i, check in enumerate(plan.unique_checks)]
     inner = [f"({_inner_sql(file)})::integer as inner_lines"] if _has_inner(file) else []
     fields = "[" + ", ".join(name_sql(name) for name in file.header) + "]"
     names = [f"w{i}" for i in range(len(words))] + [f"h{i}" for i in range(len(key_columns))] + ["inner_lines"] * len(inner)
     judged = ", ".join([*word_columns, *key_columns, *inner])
     return (
         f"create or replace temp table marks as\n"
-        f"with source_rows as (select * from {file.relation_sql()}),\n"
-        f"judged as (select *, {judged} from source_rows)\n"
+        f"with judged as (select *, {judged} from {bindings.over(file.relation_sql())})\n"
         f"select {', '.join(names)}, case when {_rejected_sql(plan)} then {fields} end as fields from judged"
     )
 
@@ -213,22 +209,36 @@ def _refused_sql(plan: CheckPlan) -> str:
     )
 
 
-def _fetch_repeated(connection: duckdb.DuckDBPyConnection, plan: CheckPlan, file: PlainFile) -> None:
-    """Add the rows whose key occurs again, by a numbered scan: `row_number()` over nothing keeps the file's order."""
-    wanted = " union ".join(
-        f"select rowid as ordinal from marks where h{i} in (select h from repeated_{i})"
-        for i in range(len(plan.unique_checks))
-    )
-    words = ", ".join(f"marks.w{i}" for i in range(words_count(plan)))
+def _key_hash_sql(check: Check) -> str:
+    """The hash of a key, NULL where a part of it is missing: an absent key is no repetition."""
+    present = " and ".join(f"{name_sql(column)} is not null" for column in check.columns)
+    return f"case when {present} then {_hash_sql(check.columns)} end"
+
+
+def _fetch_repeated(connection: duckdb.DuckDBPyConnection, plan: CheckPlan, file: PlainFile, position: int) -> None:
+    """Add the rows whose key occurs again to `refused`, with their fields from a second parallel scan.
+
+    Both tables hold these rows in the file's order, so within one key hash the n-th of the one is the n-th of the other.
+    """
+    hashes = [str(row[0]) for row in connection.execute(f"select h from repeated_{position}").fetchall()]
     fields = "[" + ", ".join(name_sql(name) for name in file.header) + "]"
+    key = _key_hash_sql(plan.unique_checks[position])
+    connection.execute(
+        f"create or replace temp table fetched as select h, {fields} as fields "
+        f"from (select *, {key} as h from {file.relation_sql()}) "
+        f"where try_cast(h::varchar as {enum_sql(hashes)}) is not null"
+    )
+    words = ", ".join(f"w{i}" for i in range(words_count(plan)))
     connection.execute(
         f"insert into refused\n"
-        f"with wanted as ({wanted}),\n"
-        f"new_ordinals as (select ordinal from wanted where ordinal not in (select ordinal from refused)),\n"
-        f"numbered as (select row_number() over () - 1 as ordinal, {fields} as fields from {file.relation_sql()})\n"
-        f"select numbered.ordinal, {words}, numbered.fields from numbered\n"
-        f"join new_ordinals using (ordinal) join marks on marks.rowid = numbered.ordinal"
+        f"with asked as (select rowid as ordinal, {words}, h{position} as h, "
+        f"row_number() over (partition by h{position} order by rowid) as turn from marks "
+        f"where h{position} in (select h from repeated_{position})),\n"
+        f"given as (select fields, h, row_number() over (partition by h order by rowid) as turn from fetched)\n"
+        f"select ordinal, {words}, fields from asked join given using (h, turn) "
+        f"where ordinal not in (select ordinal from refused)"
     )
+    connection.execute("drop table fetched")
 
 
 def field_sql(file: PlainFile, column: str, prefix: str = "") -> str:
@@ -290,7 +300,7 @@ def accepted_sql(plan: CheckPlan, file: PlainFile, excluded: Path | None, exclud
         f"{typed_sql(column, value_sql(column, bindings), bindings)} as {name_sql(column.name)}" for column in plan.columns
     )
     kept = f" where {_hash_sql(exclude_by)} not in (select h from read_parquet({text_sql(str(excluded))}))" if excluded else ""
-    return f"select {columns} from {file.relation_sql()}{kept}"
+    return f"select {columns} from {bindings.over(file.relation_sql())}{kept}"
 
 
 def survivors_sql(plan: CheckPlan, file: PlainFile, survivors: Path, bindings: Bindings) -> str:
@@ -299,8 +309,11 @@ def survivors_sql(plan: CheckPlan, file: PlainFile, survivors: Path, bindings: B
     columns = ", ".join(
         f"{typed_sql(column, value_sql(column, bindings), bindings)} as {name_sql(column.name)}" for column in plan.columns
     )
-    return f"select {columns} from (select {texts} from read_parquet({text_sql(str(survivors))}))"
+    source = f"(select {texts} from read_parquet({text_sql(str(survivors))}))"
+    return f"select {columns} from {bindings.over(source)}"
 
 
-def column_plan(plan: CheckPlan, name: str) -> ColumnPlan:
-    return next(column for column in plan.columns if column.name == name)
+def excluded_sql(marked: Marked) -> str:
+    """The hashes of every held row, by what identifies a row."""
+    names = ", ".join(field_sql(marked.file, column) for column in marked.exclude_by)
+    return f"select distinct hash({names}) as h from (select fields from refused union all select fields from survivors)"

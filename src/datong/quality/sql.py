@@ -11,6 +11,7 @@ a violation, except for `required`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 from datong.quality.contracts import Check, CheckKind, CheckPlan, ColumnPlan, RuleUnsupported
@@ -35,15 +36,42 @@ _ORG_WEIGHTS = (3, 7, 9, 10, 5, 8, 4, 2)
 
 
 class Bindings:
-    """The values of one statement. `bind` gives the placeholder; `values` goes to `execute`."""
+    """The values of one statement, and the expressions that several of its parts share.
+
+    `bind` gives a placeholder; `values` goes to `execute`. `share` gives the name of a computed column, because DuckDB
+    would compute an expression again wherever a `case` holds it; `over` puts the computed columns beside a source's.
+    """
 
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
+        self._layers: list[dict[str, str]] = []
 
     def bind(self, value: Any) -> str:
         name = f"p{len(self.values)}"
         self.values[name] = value
         return f"${name}"
+
+    def share(self, expression: str, layer: int = 0) -> str:
+        """The column that holds `expression`, which may use shared columns of lower layers."""
+        while len(self._layers) <= layer:
+            self._layers.append({})
+        names = self._layers[layer]
+        return names.setdefault(expression, f"shared_{layer}_{len(names)}")
+
+    def over(self, source: str) -> str:
+        """`source`, a relation in SQL, with every shared column added."""
+        for names in self._layers:
+            if names:
+                columns = ", ".join(f"{expression} as {name}" for expression, name in names.items())
+                source = f"(select *, {columns} from {source})"
+        return source
+
+
+class Literals(Bindings):
+    """Values written into the text, for a statement that others will run."""
+
+    def bind(self, value: Any) -> str:
+        return literal_sql(value)
 
 
 def name_sql(name: str) -> str:
@@ -58,6 +86,17 @@ def text_sql(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
+def literal_sql(value: Any) -> str:
+    """A text, number, date or list of them as a SQL literal."""
+    if isinstance(value, list):
+        return "[" + ", ".join(literal_sql(item) for item in value) + "]"
+    if isinstance(value, date):
+        return f"date '{value.isoformat()}'"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return repr(value)
+    return text_sql(str(value))
+
+
 def value_sql(column: ColumnPlan, bindings: Bindings) -> str:
     """The column's text, NULL when it holds one of the contract's null tokens."""
     text = name_sql(column.name)
@@ -68,12 +107,13 @@ def value_sql(column: ColumnPlan, bindings: Bindings) -> str:
 
 def date_sql(value: str, formats: Sequence[str], bindings: Bindings) -> str:
     """A DATE, or NULL when the text is none of the forms or no day of the calendar (2023-02-30, year 0000)."""
-    if formats:
-        parsed = f"try_strptime({value}, {bindings.bind(list(formats))})"
-        return f"case when {value} not in ('infinity', '-infinity', 'epoch') and {parsed} >= date '0001-01-01' then {parsed}::date end"
-    parsed = f"coalesce(try_cast({value} as date), try_strptime({value}, {bindings.bind(list(DATE_FORMS))})::date)"
-    shaped = f"regexp_full_match({value}, {text_sql(_DATE_SHAPE)})"
-    return f"case when {shaped} and {parsed} >= date '0001-01-01' then {parsed} end"
+    forms = bindings.bind(list(formats or DATE_FORMS))
+    parsed = f"try_strptime({value}, {forms})::date"
+    if not formats:
+        parsed = f"coalesce(try_cast({value} as date), {parsed})"
+    parsed = bindings.share(parsed)
+    shaped = f"{value} not in ('infinity', 'epoch')" if formats else f"regexp_full_match({value}, {text_sql(_DATE_SHAPE)})"
+    return f"case when {parsed} >= date '0001-01-01' and {shaped} then {parsed} end"
 
 
 def typed_sql(column: ColumnPlan, value: str, bindings: Bindings) -> str:
@@ -84,7 +124,7 @@ def typed_sql(column: ColumnPlan, value: str, bindings: Bindings) -> str:
         case "integer":
             return f"case when regexp_full_match({value}, {text_sql(_INTEGER_SHAPE)}) then try_cast({value} as bigint) end"
         case "number":
-            number = f"try_cast({value} as double)"
+            number = bindings.share(f"try_cast({value} as double)")
             shaped = f"regexp_full_match({value}, {text_sql(_NUMBER_SHAPE)})"
             return f"case when {shaped} and isfinite({number}) then {number} end"
         case "date":
@@ -117,17 +157,15 @@ def _digit_sum(number: str, weights: Sequence[int]) -> str:
     return " + ".join(f"{w} * (({number} // {10 ** (top - i)}) % 10)" for i, w in enumerate(weights))
 
 
-def _character_sum(text: str, weights: Sequence[int], table: Sequence[int], *, first: int = 1) -> str:
-    """Σ weight × table[character − '0'] over the characters of an ASCII text from position `first`."""
+def _character_sum(words: Sequence[tuple[str, int]], weights: Sequence[int], table: Sequence[int]) -> str:
+    """Σ weight × table[character − '0']; `words` are BIGINTs of so many ASCII characters each, leftmost first."""
     values = "[" + ", ".join(str(v) for v in table) + "]"
     terms = []
-    for start in range(0, len(weights), 8):
-        group = weights[start : start + 8]
-        word = _bytes_sql(text, first + start, len(group))
-        for i, weight in enumerate(group):
-            shift = 8 * (len(group) - 1 - i)
-            byte = f"(({word} >> {shift}) & 127)" if shift else f"({word} & 127)"
-            terms.append(f"{weight} * list_extract({values}, {byte} - 47)")
+    remaining = iter(weights)
+    for word, count in words:
+        for place in range(count):
+            byte = f"(({word} >> {8 * (count - 1 - place)}) & 127)"
+            terms.append(f"{next(remaining)} * list_extract({values}, {byte} - 47)")
     return " + ".join(terms)
 
 
@@ -135,38 +173,41 @@ def _value_table(alphabet: str) -> list[int]:
     return [max(alphabet.find(chr(code)), 0) for code in range(48, 91)]
 
 
-def uscc_valid_sql(text: str) -> str:
+def uscc_valid_sql(text: str, bindings: Bindings) -> str:
     """GB 32100-2015: department and body type, six region digits, the organisation code's own check, the check character.
 
     The same verdict as `standards.identifiers.check_uscc`.
     """
     heads = "|".join(f"{department}[{types}]" for department, types in USCC_BODY_TYPES.items())
     shaped = f"regexp_full_match({text}, '({heads})[0-9]{{6}}[{USCC_ALPHABET}]{{10}}')"
-    total = _character_sum(text, _USCC_WEIGHTS, _value_table(USCC_ALPHABET))
+    plain = bindings.share(f"case when {shaped} then {text} end")
+    head, body, end = (bindings.share(_bytes_sql(plain, first, count), 1) for first, count in ((1, 8), (9, 8), (17, 1)))
+    total = _character_sum([(head, 8), (body, 8), (end, 1)], _USCC_WEIGHTS, _value_table(USCC_ALPHABET))
     check = f"substr('{USCC_ALPHABET}', 1 + ((31 - ({total}) % 31) % 31)::int, 1)"
-    organisation = _character_sum(text, _ORG_WEIGHTS, _value_table(_ORG_ALPHABET), first=9)
+    organisation = _character_sum([(body, 8)], _ORG_WEIGHTS, _value_table(_ORG_ALPHABET))
     part = f"substr('{_ORG_CHECKS}', 1 + (({organisation}) % 11)::int, 1)"
-    return f"case when {shaped} then {check} = substr({text}, 18, 1) and {part} = substr({text}, 17, 1) else false end"
+    return f"coalesce({check} = substr({plain}, 18, 1) and {part} = substr({plain}, 17, 1), false)"
 
 
-def resident_id_valid_sql(text: str, as_of: str) -> str:
+def resident_id_valid_sql(text: str, as_of: str, bindings: Bindings) -> str:
     """GB 11643-1999: region, a birth date of the calendar not after `as_of`, a sequence, check by ISO 7064 MOD 11-2."""
-    shaped = f"regexp_full_match({text}, '[1-9][0-9]{{16}}[0-9X]')"
-    first, rest = f"substr({text}, 1, 9)::int", f"substr({text}, 10, 8)::int"
+    plain = bindings.share(f"case when regexp_full_match({text}, '[1-9][0-9]{{16}}[0-9X]') then {text} end")
+    first = bindings.share(f"substr({plain}, 1, 9)::int", 1)
+    rest = bindings.share(f"substr({plain}, 10, 8)::int", 1)
     total = f"{_digit_sum(first, _RESIDENT_WEIGHTS[:9])} + {_digit_sum(rest, _RESIDENT_WEIGHTS[9:])}"
     check = f"substr('10X98765432', 1 + ({total}) % 11, 1)"
-    born = f"try_strptime(substr({text}, 7, 8), '%Y%m%d')"
-    lived = f"coalesce({born} between date '{EARLIEST_BIRTH}' and {as_of}, false)"
-    sequence = f"substr({text}, 15, 3) <> '000'"
-    return f"case when {shaped} then {check} = substr({text}, 18, 1) and {lived} and {sequence} else false end"
+    born = f"try_strptime(substr({plain}, 7, 8), '%Y%m%d')"
+    lived = f"{born} between date '{EARLIEST_BIRTH}' and {as_of}"
+    return f"coalesce({check} = substr({plain}, 18, 1) and {lived} and substr({plain}, 15, 3) <> '000', false)"
 
 
-def org_code_valid_sql(text: str) -> str:
+def org_code_valid_sql(text: str, bindings: Bindings) -> str:
     """GB 11714-1997: 8 of 36 characters, an optional hyphen, check = 11 − Σ mod 11 with 10 → X and 11 → 0."""
-    shaped = f"regexp_full_match({text}, '[0-9A-Z]{{8}}-?[0-9X]')"
-    total = _character_sum(text, _ORG_WEIGHTS, _value_table(_ORG_ALPHABET))
+    plain = bindings.share(f"case when regexp_full_match({text}, '[0-9A-Z]{{8}}-?[0-9X]') then {text} end")
+    body = bindings.share(_bytes_sql(plain, 1, 8), 1)
+    total = _character_sum([(body, 8)], _ORG_WEIGHTS, _value_table(_ORG_ALPHABET))
     check = f"substr('{_ORG_CHECKS}', 1 + (({total}) % 11)::int, 1)"
-    return f"case when {shaped} then {check} = right({text}, 1) else false end"
+    return f"coalesce({check} = right({plain}, 1), false)"
 
 
 def _range_sql(check: Check, column: ColumnPlan, value: str, bindings: Bindings) -> str:
@@ -253,11 +294,11 @@ def violation_sql(check: Check, plan: CheckPlan, bindings: Bindings) -> str:  # 
         case CheckKind.CODE_LIST:
             return f"{value} is not null and try_cast({value} as {enum_sql(check.params['values'])}) is null"
         case CheckKind.USCC:
-            return f"{value} is not null and not ({uscc_valid_sql(value)})"
+            return f"{value} is not null and not ({uscc_valid_sql(value, bindings)})"
         case CheckKind.RESIDENT_ID:
-            return f"{value} is not null and not ({resident_id_valid_sql(value, bindings.bind(plan.as_of) + '::date')})"
+            return f"{value} is not null and not ({resident_id_valid_sql(value, bindings.bind(plan.as_of) + '::date', bindings)})"
         case CheckKind.ORG_CODE:
-            return f"{value} is not null and not ({org_code_valid_sql(value)})"
+            return f"{value} is not null and not ({org_code_valid_sql(value, bindings)})"
         case CheckKind.DIVISION:
             return _division_sql(check, plan, value, bindings)
         case CheckKind.COMPARE:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from datong.kernel.ids import seeded
-from datong.quality.sql import org_code_valid_sql, resident_id_valid_sql, uscc_valid_sql
+from datong.quality.sql import Bindings, Literals, org_code_valid_sql, resident_id_valid_sql, uscc_valid_sql
 from datong.standards import identifiers
 from datong.standards.identifiers import (
     USCC_ALPHABET,
@@ -71,7 +71,7 @@ def _orgs(rng: Random) -> Iterator[str]:
 def _verdicts(sql: str, values: list[str]) -> list[bool]:
     engine = duckdb.connect()
     engine.register("given", pa.table({"v": values}))
-    return [row[0] for row in engine.execute(f"select {sql} from given").fetchall()]
+    return [row[0] for row in engine.execute(sql).fetchall()]
 
 
 @pytest.fixture(autouse=True)
@@ -81,14 +81,19 @@ def _no_suggestions(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(identifiers, name, lambda _value, **_options: None)
 
 
+def _select(make: Callable[[Bindings], str]) -> str:
+    bindings = Literals()
+    verdict = make(bindings)
+    return f"select {verdict} from {bindings.over('given')}"
+
+
+USCC = _select(lambda bindings: uscc_valid_sql("v", bindings))
+RESIDENT = _select(lambda bindings: resident_id_valid_sql("v", f"date '{AS_OF}'", bindings))
+ORGANISATION = _select(lambda bindings: org_code_valid_sql("v", bindings))
 CASES = {
-    "uscc": (uscc_valid_sql("v"), _usccs, lambda v: check_uscc(v) is None),
-    "resident": (
-        resident_id_valid_sql("v", f"date '{AS_OF}'"),
-        _residents,
-        lambda v: check_resident_id(v, today=AS_OF) is None,
-    ),
-    "organisation": (org_code_valid_sql("v"), _orgs, lambda v: check_org_code(v) is None),
+    "uscc": (USCC, _usccs, lambda v: check_uscc(v) is None),
+    "resident": (RESIDENT, _residents, lambda v: check_resident_id(v, today=AS_OF) is None),
+    "organisation": (ORGANISATION, _orgs, lambda v: check_org_code(v) is None),
 }
 
 
@@ -120,6 +125,6 @@ def test_a_wrong_weight_is_caught(name: str) -> None:
 
 
 def test_worked_examples() -> None:
-    assert _verdicts(uscc_valid_sql("v"), ["91350100M000100Y43", "91350100M000100Y44"]) == [True, False]
-    assert _verdicts(resident_id_valid_sql("v", f"date '{AS_OF}'"), ["11010519491231002X", "110105194912310021"]) == [True, False]
-    assert _verdicts(org_code_valid_sql("v"), ["M000100Y4", "M000100Y-4", "M000100Y5"]) == [True, True, False]
+    assert _verdicts(USCC, ["91350100M000100Y43", "91350100M000100Y44"]) == [True, False]
+    assert _verdicts(RESIDENT, ["11010519491231002X", "110105194912310021"]) == [True, False]
+    assert _verdicts(ORGANISATION, ["M000100Y4", "M000100Y-4", "M000100Y5"]) == [True, True, False]

@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from django.urls import path
+
+from datong.collect.web import views
+
+app_name = "collect"
+urlpatterns = [
+    path("resources/<str:resource_id>/collect", views.collect_file, name="collect"),
+    path("runs/", views.list_runs, name="runs"),
+    path("runs/<str:run_id>/", views.show_run, name="run"),
+    path("runs/<str:run_id>/progress", views.show_progress, name="progress"),
+    path("runs/<str:run_id>/quarantine.csv", views.download_quarantine, name="quarantine"),
+]

@@ -1,0 +1,134 @@
+"""Pages of collection: hand a file in, watch the run, read its report. They call services only."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from django.http import FileResponse, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods
+
+from datong.catalog import service as catalog
+from datong.collect import service
+from datong.collect.contracts import RunState, RunView
+from datong.collect.web.present import (
+    dimension_lines,
+    quarantine_groups,
+    run_steps,
+    run_tag,
+    trend_chart,
+)
+from datong.kernel.action.service import is_allowed
+from datong.kernel.contracts import Subject
+from datong.kernel.failures import BadInput, Failure
+from datong.kernel.ids import AgencyId, ResourceId, RunId
+from datong.kernel.jobs import service as jobs
+from datong.kernel.limits import QUARANTINE_SHOWN_ROWS_MAX, UPLOAD_BYTES_MAX
+from datong.kernel.web.requests import accepts_upload, require_member
+from datong.ui.web.words import failure_lines
+
+TREND_RUNS_MAX = 12
+HTMX_STOP_POLLING = 286
+
+
+@accepts_upload
+@require_http_methods(["GET", "HEAD", "POST"])
+def collect_file(request: HttpRequest, resource_id: str) -> HttpResponse:
+    """The upload form; a file that arrived whole becomes a run and its page follows it."""
+    actor = require_member(request)
+    resource = catalog.get_resource(ResourceId(resource_id), actor)
+    contract = catalog.get_contract(ResourceId(resource_id))
+    context: dict[str, Any] = {"resource": resource, "contract": contract, "limit_bytes": UPLOAD_BYTES_MAX}
+    failure: Failure | None = None
+    if request.method == "POST":
+        try:
+            sent = request.FILES.get("file")
+            if sent is None or not sent.size:
+                raise BadInput("Choose a file that is not empty.", hint_zh="请选择一个非空的文件。", field="file")
+            run_id = service.start_run(actor, ResourceId(resource_id), sent.file, sent.name or "file.csv")
+        except Failure as refused:
+            failure = refused
+        else:
+            return redirect("collect:run", run_id=run_id)
+    if failure is not None:
+        title, hint = failure_lines(failure)
+        context["problem"] = {"title": title, "hint": hint, "reference": failure.reference}
+    return render(request, "collect/collect.html", context, status=failure.status if failure else 200)
+
+
+@require_GET
+def list_runs(request: HttpRequest) -> HttpResponse:
+    """The runs of the reader's agency, newest first."""
+    actor = require_member(request)
+    runs = service.find_runs(actor, cursor=request.GET.get("cursor") or None)
+    return render(request, "collect/runs.html", {"page": runs, "runs": [(run, run_tag(run)) for run in runs.items]})
+
+
+@require_GET
+def show_run(request: HttpRequest, run_id: str) -> HttpResponse:
+    """The report: what came, what was checked, what was set aside and why; the progress while it runs."""
+    actor = require_member(request)
+    run = service.get_run(RunId(run_id), actor)
+    recent = [other for other in service.find_runs(actor, resource_id=run.resource_id).items if other.score is not None]
+    rule = request.GET.get("rule") or (run.reasons[0].rule if run.reasons else "")
+    context = {
+        "run": run,
+        "tag": run_tag(run),
+        "steps": run_steps(run),
+        "dimensions": dimension_lines(run, _previous(run, recent)),
+        "previous": _previous(run, recent),
+        "trend": trend_chart(recent[:TREND_RUNS_MAX]),
+        "groups": quarantine_groups(run, rule),
+        "rows": service.read_quarantine(run.id, rule=rule, rows_max=QUARANTINE_SHOWN_ROWS_MAX) if rule else [],
+        "rows_shown_max": QUARANTINE_SHOWN_ROWS_MAX,
+        "failure": _failure_lines(run),
+        "progress": _progress(run),
+    }
+    return render(request, "collect/run.html", context)
+
+
+@require_GET
+def show_progress(request: HttpRequest, run_id: str) -> HttpResponse:
+    """The progress panel alone, for htmx; once the run has ended the page is asked to load anew."""
+    actor = require_member(request)
+    run = service.get_run(RunId(run_id), actor)
+    answer = render(request, "collect/parts/progress.html", {"run": run, "progress": _progress(run), "steps": run_steps(run)})
+    if run.is_final:
+        answer.status_code = HTMX_STOP_POLLING
+        answer["HX-Refresh"] = "true"
+    return answer
+
+
+@require_GET
+def download_quarantine(request: HttpRequest, run_id: str) -> HttpResponse | FileResponse:
+    """Every quarantined row with its line, column, rule and reason, as CSV."""
+    actor = require_member(request)
+    run = service.get_run(RunId(run_id), actor)
+    out = io.BytesIO()
+    service.write_quarantine_csv(run.id, out)
+    out.seek(0)
+    return FileResponse(out, as_attachment=True, filename=f"{run.number}-quarantine.csv", content_type="text/csv; charset=utf-8")
+
+
+def _previous(run: RunView, recent: list[RunView]) -> RunView | None:
+    """The scored run before this one."""
+    return next((other for other in recent if other.started_at < run.started_at), None)
+
+
+def _progress(run: RunView) -> dict[str, Any] | None:
+    if run.is_final or run.job_id is None:
+        return None
+    job = jobs.get_job(run.job_id)
+    return {"done": job.done, "total": job.total, "note": job.note, "state": job.state}
+
+
+def _failure_lines(run: RunView) -> dict[str, Any] | None:
+    """The stored failure of a run that ended without a version."""
+    if run.state is not RunState.FAILED or run.failure is None:
+        return None
+    return service.localise_failure(run.failure)
+
+
+def may_collect(actor: Any, resource: Any) -> bool:
+    return is_allowed("run.started", actor, Subject(kind="resource", id=resource.id, agency_id=AgencyId(resource.agency_id)))
