@@ -79,13 +79,18 @@ def possible_treatments(column: OfferedColumn) -> tuple[Treatment, ...]:
 
 
 def build_form(
-    columns: Mapping[str, OfferedColumn], modes: frozenset[Mode], systems: Sequence[SystemSummary], data: QueryDict | None
+    columns: Mapping[str, OfferedColumn],
+    modes: frozenset[Mode],
+    systems: Sequence[SystemSummary],
+    data: QueryDict | None,
 ) -> RequestForm:
     """The form as first shown, or as it was sent."""
     today = clock.today()
     offered = [mode for mode in OFFERED_MODES if mode in modes]
     chosen_modes = set(data.getlist("modes")) if data is not None else {mode.value for mode in offered[:1]}
-    chosen_columns = set(data.getlist("columns")) if data is not None else {c.name for c in columns.values() if c.is_key}
+    chosen_columns = (
+        set(data.getlist("columns")) if data is not None else {c.name for c in columns.values() if c.is_key}
+    )
     names = ("system", "purpose", "purpose_title", "legal_basis", "valid_until", "daily_cap", "rate_per_minute")
     names += ("row_column", "row_operator", "row_value")
     defaults = {
@@ -98,7 +103,10 @@ def build_form(
         lines=tuple(_line(column, data, chosen_columns) for column in columns.values()),
         modes=tuple(
             ModeChoice(
-                mode=mode, title=MODE_TITLES[mode], help=MODE_HELP.get(mode, ("", "")), is_chosen=mode.value in chosen_modes
+                mode=mode,
+                title=MODE_TITLES[mode],
+                help=MODE_HELP.get(mode, ("", "")),
+                is_chosen=mode.value in chosen_modes,
             )
             for mode in offered
         ),
@@ -145,7 +153,8 @@ def read_draft(resource_id: ResourceId, data: QueryDict) -> tuple[RequestDraft |
         system_id=SystemId(data["system"]),
         modes=tuple(Mode(name) for name in data.getlist("modes") if name in known),
         columns=tuple(
-            GrantColumn(name=name, treatment=_treatment(data.get(f"treatment.{name}", ""))) for name in data.getlist("columns")
+            GrantColumn(name=name, treatment=_treatment(data.get(f"treatment.{name}", "")))
+            for name in data.getlist("columns")
         ),
         rows=_rows(data),
         purpose=data.get("purpose", "").strip(),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datong.catalog.odcs import DataContract
 from datong.exchange.contracts import GrantColumn, Mode, Treatment
 from datong.exchange.requests import GrantState, GrantView, UsageDay, UsageRow
+from datong.exchange.service.receipts import ReceiptCheck
 from datong.exchange.web.forms import MODE_TITLES, TREATMENT_TITLES
 from datong.kernel import clock
 from datong.ui.web.charts import Chart
@@ -77,6 +78,37 @@ def grant_tag(grant: GrantView) -> tuple[str, str]:
 def grant_remaining_days(grant: GrantView) -> int:
     """Whole days until the grant ends; 0 once it has."""
     return max(0, (grant.valid_until - clock.now()).days)
+
+
+def grant_proof(log_index: int | None) -> tuple[str, str]:
+    """The tally of a grant: its approval's place in the log, or that it is on its way there."""
+    if log_index is None:
+        return "pending", zh_en("正在入链", "not yet on the log")
+    return "recorded", zh_en("入链 {n}", "log {n}", n=f"{log_index:,}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptFacts:
+    """An entry of the log as the receipt page words it."""
+
+    mode: tuple[str, str]
+    items_count: int
+    fields: str
+    is_refused: bool
+    code: str
+
+
+def receipt_facts(check: ReceiptCheck) -> ReceiptFacts:
+    entry = check.entry
+    titles = {mode.value: title for mode, title in MODE_TITLES.items()}
+    is_refused = entry["kind"] == "refused"
+    return ReceiptFacts(
+        mode=("拒绝", "Refused") if is_refused else titles.get(entry["kind"], (entry["kind"], entry["kind"])),
+        items_count=int(entry["facts"].get("items", 0)),
+        fields=", ".join(entry["fields"]),
+        is_refused=is_refused,
+        code=entry["outcome"],
+    )
 
 
 def usage_chart(days: Sequence[UsageDay]) -> Chart:

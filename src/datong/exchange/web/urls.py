@@ -14,4 +14,5 @@ urlpatterns = [
     path("exchange/grants/", views.list_grants, name="grants"),
     path("exchange/grants/<str:grant_id>/", views.show_grant, name="grant"),
     path("exchange/grants/<str:grant_id>/revocation", views.revoke, name="revoke"),
+    path("exchange/receipts/<int:log_index>/", views.show_receipt, name="receipt"),
 ]

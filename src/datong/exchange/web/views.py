@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -14,9 +15,11 @@ from datong.cases.contracts import CaseState, Decision, ReasonNeeded
 from datong.catalog import service as catalog
 from datong.exchange import service
 from datong.exchange.requests import GrantState, GrantView, RequestInvalid, RequestState, RequestView
+from datong.exchange.service.receipts import check_receipt
 from datong.exchange.web.forms import build_form, read_draft
-from datong.exchange.web.present import access_lines, grant_remaining_days, grant_tag, receipt_lines, usage_chart
+from datong.exchange.web.present import access_lines, grant_proof, grant_remaining_days, grant_tag, receipt_facts, receipt_lines, usage_chart
 from datong.kernel.action.service import is_allowed
+from datong.kernel.audit.service import find_log_index
 from datong.kernel.contracts import Actor, Subject
 from datong.kernel.failures import Failure
 from datong.kernel.identity import service as identity
@@ -50,7 +53,12 @@ def ask_for_access(request: HttpRequest, resource_id: str) -> HttpResponse:
         else:
             messages.success(request, zh_en("申请 {n} 已提交", "Request {n} has been submitted", n=asked.number), "ok")
             return redirect("exchange:request", request_id=asked.id)
-    context = {"resource": resource, "contract": contract, "form": form, "is_own": resource.agency_id == actor.agency_id}
+    context = {
+        "resource": resource,
+        "contract": contract,
+        "form": form,
+        "is_own": resource.agency_id == actor.agency_id,
+    }
     return _render(request, "exchange/ask.html", context, failure)
 
 
@@ -114,8 +122,19 @@ def revoke(request: HttpRequest, grant_id: str) -> HttpResponse:
         grant = service.revoke_grant(require_member(request), GrantId(grant_id), request.POST.get("reason", ""))
     except ReasonNeeded as failure:
         return _grant_page(request, grant_id, failure)
-    messages.success(request, zh_en("授权 {n} 已撤销，下一次调用即被拒绝", "Grant {n} is revoked; the next call is refused", n=grant.number), "ok")
+    messages.success(
+        request,
+        zh_en("授权 {n} 已撤销，下一次调用即被拒绝", "Grant {n} is revoked; the next call is refused", n=grant.number),
+        "ok",
+    )
     return HttpResponseRedirect(request.path.removesuffix("revocation"))
+
+
+@require_GET
+def show_receipt(request: HttpRequest, log_index: int) -> HttpResponse:
+    """One receipt against the log: the two halves, and what was checked while this page was built."""
+    check = check_receipt(require_member(request), log_index)
+    return render(request, "exchange/receipt.html", {"check": check, "line": receipt_facts(check)})
 
 
 def _request_page(request: HttpRequest, request_id: str, failure: Failure | None) -> HttpResponse:
@@ -157,7 +176,11 @@ def _request_steps(asked: RequestView) -> list[dict[str, Any]]:
     return [
         {"state": "done", "title": zh_en("提交", "Submitted"), "note": asked.requested_by},
         {"state": decided[0], "title": zh_en("答复", "Decision"), "note": decided[1]},
-        {"state": "done" if granted else "", "title": zh_en("授权", "Grant"), "note": zh_en("已签发", "issued") if granted else ""},
+        {
+            "state": "done" if granted else "",
+            "title": zh_en("授权", "Grant"),
+            "note": zh_en("已签发", "issued") if granted else "",
+        },
     ]
 
 
@@ -168,6 +191,8 @@ def _grant_page(request: HttpRequest, grant_id: str, failure: Failure | None) ->
     context = {
         "grant": grant,
         "tag": grant_tag(grant),
+        "last_day": grant.valid_until - timedelta(seconds=1),
+        "proof": grant_proof(find_log_index(grant.operation_id)),
         "days_left": grant_remaining_days(grant),
         "keys_count": len([key for key in identity.find_keys(grant.system_id) if key.revoked_at is None]),
         "lines": access_lines(grant.columns, grant.modes, contract),

@@ -53,9 +53,27 @@ def of_language(pair: tuple[str, str]) -> str:
 
 
 @register.filter
+def weekday(pair: tuple[str, str]) -> str:
+    """星期二 / Tue, from a strip day's pair."""
+    return f"星期{pair[0]}" if words.is_chinese() else pair[1]
+
+
+@register.filter
 def title_of(value: Any) -> str:
     """The title of anything that has `title_zh` and `title_en` (or `title`)."""
     return words.pick(getattr(value, "title_zh", ""), getattr(value, "title_en", "") or getattr(value, "title", ""))
+
+
+@register.filter
+def reason_of(value: Any) -> str:
+    """The reason of anything that has `reason_zh` and `reason_en`."""
+    return words.pick(value.reason_zh, value.reason_en)
+
+
+@register.filter
+def suggestion_of(value: Any) -> str:
+    """The suggestion of anything that has `suggestion_zh` and `suggestion_en`."""
+    return words.pick(value.suggestion_zh, value.suggestion_en)
 
 
 @register.filter
@@ -101,6 +119,23 @@ def dash(value: Any) -> Any:
 def score(value: float | None) -> str:
     """A quality score without decimals."""
     return MISSING if value is None else f"{value:.0f}"
+
+
+@register.filter
+def change(after: float | None, before: float | None) -> str:
+    """The difference with its sign, rounded: +2, −1, 平."""
+    if after is None or before is None:
+        return ""
+    return change_of(after, round(after) - round(before))
+
+
+@register.filter
+def change_of(_score: float | None, difference: float | None) -> str:
+    if difference is None:
+        return ""
+    if difference == 0:
+        return words.zh_en("平", "same")
+    return f"{difference:+.0f}".replace("-", "−")
 
 
 @register.filter

@@ -1,0 +1,1 @@
+"""The portal: workspace, sign-in, operations room."""

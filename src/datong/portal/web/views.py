@@ -1,0 +1,73 @@
+"""The workspace's own pages. They call services only."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_GET
+
+from datong.cases.contracts import CaseView
+from datong.cases.model import NATIONAL
+from datong.collect.web.present import run_tag
+from datong.exchange.requests import RequestState, RequestView
+from datong.kernel.audit import service as audit
+from datong.kernel.contracts import ACTION_KINDS
+from datong.kernel.web.requests import language_of, require_member
+from datong.portal import service
+
+CASE_PAGES = {"exchange.request": "exchange:request"}
+"""Where a case of each kind is decided: a route that takes the case's subject."""
+STEPS_DONE = {RequestState.SUBMITTED: 2, RequestState.APPROVED: 4, RequestState.REFUSED: 3, RequestState.WITHDRAWN: 1}
+
+
+@require_GET
+def show_home(request: HttpRequest) -> HttpResponse:
+    """待我处理: what waits, what came in, what was asked for."""
+    actor = require_member(request)
+    due = request.GET.get("due", "")
+    work = service.gather_workspace(actor, due=due)
+    context = {
+        "work": work,
+        "due": due,
+        "profile": NATIONAL,
+        "cases": [(case, _case_page(case)) for case in work.cases],
+        "runs": [(run, run_tag(run)) for run in work.runs],
+        "requests": [(asked, *_request_progress(asked)) for asked in work.requests],
+    }
+    return render(request, "portal/home.html", context)
+
+
+@require_GET
+def list_audit(request: HttpRequest) -> HttpResponse:
+    """The audit log as sentences, newest first, each with its place in the Merkle log."""
+    actor = require_member(request)
+    verb = request.GET.get("verb", "")
+    page = audit.find_audit_rows(
+        actor,
+        verb=verb,
+        subject_kind=request.GET.get("kind", ""),
+        subject_id=request.GET.get("subject", ""),
+        actor_id=request.GET.get("actor", ""),
+        cursor=request.GET.get("cursor") or None,
+    )
+    language = language_of(request)
+    context = {
+        "page": page,
+        "verb": verb,
+        "verbs": sorted(name for name, _ in ACTION_KINDS.items()),
+        "rows": [(row, audit.sentence_of(row, language)) for row in page.items],
+        "is_filtered": any(request.GET.get(name) for name in ("verb", "kind", "subject", "actor")),
+    }
+    return render(request, "portal/audit.html", context)
+
+
+def _case_page(case: CaseView) -> str:
+    return reverse(CASE_PAGES[case.kind], args=[case.subject_id])
+
+
+def _request_progress(asked: RequestView) -> tuple[int, bool]:
+    """How many of four steps are done, and whether it ended without a grant."""
+    return STEPS_DONE[asked.state], asked.state is RequestState.REFUSED
+
+
