@@ -7,13 +7,18 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from datong.kernel.contracts import Actor
+from datong.kernel.contracts import Actor
 from datong.kernel.failures import BadInput, Conflict, NotFound
+from datong.kernel.plugs import Slot
 from datong.kernel.plugs import Slot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class ContractFinding:
-    """One thing wrong in a contract file. `line` and `column` count from 1; `path` reads like schema[0].properties[3].name."""
+    """One thing wrong in a contract file.
+
+    `line` and `column` count from 1; `path` reads like schema[0].properties[3].name.
+    """
 
     line: int
     column: int
@@ -110,6 +115,20 @@ class ContractVersionView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContractChange:
+    """One difference between two versions of a contract, as a sentence."""
+
+    code: str
+    column: str
+    is_breaking: bool
+    sentence_zh: str
+    sentence_en: str
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContractApplied:
     """The outcome of `apply_contract`. `changed` is False when the same text was already the current version."""
 
@@ -119,8 +138,8 @@ class ContractApplied:
     digest: str
     changed: bool
     created: bool
-    breaking: tuple[str, ...] = ()
-    compatible: tuple[str, ...] = ()
+    breaking: tuple[ContractChange, ...] = ()
+    compatible: tuple[ContractChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,4 +165,28 @@ class ResourceButton:
     is_primary: bool = False
 
 
+RESOURCE_BUTTONS: Slot[Callable[[Actor, ResourceView], ResourceButton | None]] = Slot("catalog.resource-buttons")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourcePanel:
+    """What a higher part shows on a resource's page: its template gets `values`; None from `context` hides it."""
+
+    order: int
+    template: str
+    context: Callable[[Actor, ResourceView], Mapping[str, Any] | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceButton:
+    """A button at the head of a resource's page."""
+
+    title_zh: str
+    title_en: str
+    icon: str
+    url: str
+    is_primary: bool = False
+
+
+RESOURCE_PANELS: Slot[ResourcePanel] = Slot("catalog.resource-panels")
 RESOURCE_BUTTONS: Slot[Callable[[Actor, ResourceView], ResourceButton | None]] = Slot("catalog.resource-buttons")
