@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 from collections import deque
 from collections.abc import Sequence
@@ -33,6 +34,8 @@ from datong.kernel.limits import (
     AUDIT_SYNCS_IN_FLIGHT_MAX,
     SHUTDOWN_S_MAX,
 )
+
+_log = logging.getLogger(__name__)
 
 
 class SyncMode(StrEnum):
@@ -275,6 +278,8 @@ class Committer:
         self._restarts_count = 0
         while self._in_flight and self._in_flight[0].done:
             self._release(self._in_flight.popleft())
+        if self.mode is SyncMode.INLINE:
+            return
         if self._pending and not self._scheduled:
             self._flush()
 
@@ -313,17 +318,16 @@ class Committer:
             self._loop.call_later(delay_s, self._start_helper)
 
     def _fail_waiting(self, why: str) -> None:
-        failure = Unavailable(
-            "The audit record could not be made durable, so there is no answer. Try again.",
-            hint_zh="审计记录未能落盘，因此不予应答。请重试。",
-            private=why,
-        )
-        for commit in self._in_flight:
-            for future in commit.futures:
-                _fail(future, failure)
-        for _, future in self._pending:
-            _fail(future, failure)
+        waiting = [future for commit in self._in_flight for future in commit.futures]
+        waiting += [future for _, future in self._pending]
         self._pending.clear()
+        for future in waiting:
+            failure = Unavailable(
+                "The audit record could not be made durable, so there is no answer. Try again.",
+                hint_zh="审计记录未能落盘，因此不予应答。请重试。",
+                private=why,
+            )
+            _fail(future, failure)
 
     def _fail_all(self, why: str) -> None:
         self._fail_waiting(why)
@@ -336,7 +340,10 @@ class Committer:
         while True:
             began_s = clock.monotonic_s()
             if not self.log.broken:
-                await asyncio.to_thread(self.log.publish)
+                try:
+                    await asyncio.to_thread(self.log.publish)
+                except OSError as problem:
+                    _log.error("the audit log could not be published: %s", problem)
             await asyncio.sleep(max(0.0, AUDIT_PUBLISH_S - (clock.monotonic_s() - began_s)))
 
 

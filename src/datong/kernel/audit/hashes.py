@@ -8,11 +8,13 @@ from the segments and can be built again.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from datong.kernel.audit.failures import LogCorrupt
 from datong.kernel.audit.merkle import EMPTY_ROOT, HASH_BYTES, consistency_path, inclusion_path, node_hash, split_point
+from datong.kernel.audit.segments import write_all
 
 TILE_HASHES = 256
 TILE_BITS = 8
@@ -33,6 +35,7 @@ class HashReader:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._files: dict[int, int] = {}
+        self._lock = threading.Lock()
 
     def close(self) -> None:
         for descriptor in self._files.values():
@@ -40,14 +43,14 @@ class HashReader:
         self._files.clear()
 
     def _file(self, level: int) -> int | None:
-        descriptor = self._files.get(level)
-        if descriptor is None:
-            try:
-                descriptor = os.open(self.folder / str(level), os.O_RDONLY | os.O_CLOEXEC)
-            except FileNotFoundError:
-                return None
-            self._files[level] = descriptor
-        return descriptor
+        with self._lock:
+            descriptor = self._files.get(level)
+            if descriptor is None:
+                try:
+                    descriptor = self._files[level] = os.open(self.folder / str(level), os.O_RDONLY | os.O_CLOEXEC)
+                except FileNotFoundError:
+                    return None
+            return descriptor
 
     def count(self, level: int) -> int:
         """Hashes held at a level; at level 0, leaves."""
@@ -144,7 +147,7 @@ class HashWriter(HashReader):
         self.append(complete, level + 1)
 
     def _write(self, level: int, start: int, data: bytes) -> None:
-        os.pwrite(self._file(level), data, start * HASH_BYTES)
+        write_all(self._file(level), data, start * HASH_BYTES)
 
     def sync(self) -> None:
         for descriptor in list(self._files.values()):

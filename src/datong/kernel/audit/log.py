@@ -23,7 +23,7 @@ from datong.kernel.audit.entries import seal_seq_of
 from datong.kernel.audit.failures import LogBusy, LogCorrupt, NoteInvalid
 from datong.kernel.audit.hashes import HashWriter
 from datong.kernel.audit.history import CheckpointFiles
-from datong.kernel.audit.merkle import BatchTree, Frontier
+from datong.kernel.audit.merkle import BatchTree, Frontier, leaf_hash
 from datong.kernel.audit.notes import NoteSigner
 from datong.kernel.audit.reader import LogReader
 from datong.kernel.audit.recovery import recover
@@ -99,6 +99,7 @@ class AuditLog:
         self._untiled: deque[tuple[int, list[bytes]]] = deque()
         self._durable_checkpoint = ""
         self._published_size = -1
+        self._hashes_stale = False
         self._history_size = -1
         self._history_due_s = 0.0
         self._publish_lock = threading.Lock()
@@ -143,6 +144,7 @@ class AuditLog:
         if state.header is None:
             self._begin_segment(0, Cause.FIRST)
         elif state.torn:
+            self._sync_segment(state.header.number)
             self._begin_segment(state.header.number + 1, Cause.RECOVERY)
         else:
             self._number, self._offset = state.header.number, state.offset
@@ -166,7 +168,7 @@ class AuditLog:
         self._hashes.resume(0)
         batch: list[bytes] = []
         for _, entry in self.reader.iter_entries(0, self.size):
-            batch.append(sha256(b"\x00" + entry).digest())
+            batch.append(leaf_hash(entry))
             if len(batch) == 65_536:
                 self._hashes.append(batch)
                 batch = []
@@ -303,6 +305,13 @@ class AuditLog:
         self._file, self._number, self._offset = descriptor, number, HEADER_BYTES
         self._segment_limit = os.fstat(descriptor).st_size
 
+    def _sync_segment(self, number: int) -> None:
+        descriptor = os.open(segment_path(self._segments_dir, number), os.O_RDWR | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
     def _roll(self) -> None:
         if self._spare is not None:
             self._spare.join()
@@ -351,12 +360,12 @@ class AuditLog:
         """Bring tiles and `checkpoint` up to what is durable; False when nothing had changed.
 
         `keep` writes the checkpoint into the history now instead of when it is due. May run in a thread of its own.
+        After an OSError (a full disk) the next call makes good what this one left.
         """
         with self._publish_lock:
             note = self._durable_checkpoint
             checkpoint = self.signer.verifier.open_checkpoint(note)
-            while self._untiled and self._untiled[0][0] <= checkpoint.size:
-                self._hashes.append(self._untiled.popleft()[1])
+            self._extend_hashes(checkpoint.size)
             if checkpoint.size == self._published_size and not (keep and self._history_size != checkpoint.size):
                 return False
             self._hashes.sync()
@@ -369,12 +378,27 @@ class AuditLog:
                 self._history_due_s = now_s + AUDIT_HISTORY_S
             return True
 
+    def _extend_hashes(self, size: int) -> None:
+        if self._hashes_stale:
+            self._hashes.resume(max(self._published_size, 0))
+            entries = self.reader.iter_entries(self._hashes.size, size)
+            leaves = [leaf_hash(entry) for _, entry in entries]
+        else:
+            leaves = [leaf for stop, batch in list(self._untiled) if stop <= size for leaf in batch]
+        self._hashes_stale = True
+        self._hashes.append(leaves)
+        self._hashes_stale = False
+        while self._untiled and self._untiled[0][0] <= size:
+            self._untiled.popleft()
+
     def close(self) -> None:
         """Publish what is durable and let the folder go."""
         if self._lock_file >= 0:
-            if not self.broken:
-                self.publish(keep=True)
-            self._release()
+            try:
+                if not self.broken:
+                    self.publish(keep=True)
+            finally:
+                self._release()
 
     def _release(self) -> None:
         if self._spare is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -26,7 +27,6 @@ from datong.kernel.audit.segments import (
     encode_body,
     read_frame,
     read_head,
-    segment_numbers,
     segment_path,
 )
 from datong.kernel.failures import NotFound
@@ -44,11 +44,18 @@ class SegmentReader:
         self._offsets = array("Q")
         self._next_index = header.size
         self._next_offset = HEADER_BYTES
+        self._lock = threading.Lock()
 
     def close(self) -> None:
         os.close(self._descriptor)
 
-    def _learn(self, index: int) -> None:
+    def _learn(self, index: int) -> int:
+        """The place of the frame that holds an entry. Threads may ask at the same time."""
+        with self._lock:
+            self._read_heads(index)
+            return bisect_right(self._firsts, index) - 1
+
+    def _read_heads(self, index: int) -> None:
         while self._next_index <= index:
             head = read_head(os.pread(self._descriptor, HEAD_BYTES, self._next_offset))
             if head is None or head[0] != self._next_index:
@@ -60,8 +67,7 @@ class SegmentReader:
 
     def read_frame_at(self, index: int) -> tuple[int, list[bytes]]:
         """(first index, entries) of the frame that holds an entry."""
-        self._learn(index)
-        at = bisect_right(self._firsts, index) - 1
+        at = self._learn(index)
         offset = self._offsets[at]
         head = read_head(os.pread(self._descriptor, HEAD_BYTES, offset))
         block = os.pread(self._descriptor, head[2], offset) if head else b""
@@ -73,14 +79,15 @@ class SegmentReader:
 
 
 class LogReader:
-    """A log folder, read only. `size` follows the published checkpoint: what has a signature over it."""
+    """A log folder, read only, from any number of threads. `size` follows the published checkpoint: what has a signature over it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.files = CheckpointFiles(folder)
         self.hashes = HashReader(folder / "hashes")
         self._segments: dict[int, SegmentReader] = {}
-        self._headers: dict[int, SegmentHeader] = {}
+        self._headers: list[SegmentHeader] = []
+        self._lock = threading.Lock()
 
     def close(self) -> None:
         self.hashes.close()
@@ -107,26 +114,30 @@ class LogReader:
 
     def headers(self) -> list[SegmentHeader]:
         """The headers of the segments in use, in order."""
-        for number in segment_numbers(self.folder / "segments"):
-            if number not in self._headers:
-                with segment_path(self.folder / "segments", number).open("rb") as file:
-                    header = decode_header(file.read(HEADER_BYTES))
-                if header is None:
-                    break
-                self._headers[number] = header
-        return [self._headers[number] for number in sorted(self._headers)]
+        with self._lock:
+            while (header := self._read_header(len(self._headers))) is not None:
+                self._headers.append(header)
+            return list(self._headers)
+
+    def _read_header(self, number: int) -> SegmentHeader | None:
+        try:
+            with segment_path(self.folder / "segments", number).open("rb") as file:
+                return decode_header(file.read(HEADER_BYTES))
+        except FileNotFoundError:
+            return None
 
     def _segment_of(self, index: int) -> SegmentReader:
-        known = [self._headers[number] for number in sorted(self._headers)]
+        known = self._headers
         if not known or index >= known[-1].size:
             known = self.headers()
         at = bisect_right(known, index, key=lambda header: header.size) - 1
         if at < 0:
             raise NotFound("The log has no such entry yet.", index=index)
         number = known[at].number
-        if number not in self._segments:
-            self._segments[number] = SegmentReader(segment_path(self.folder / "segments", number), known[at])
-        return self._segments[number]
+        with self._lock:
+            if number not in self._segments:
+                self._segments[number] = SegmentReader(segment_path(self.folder / "segments", number), known[at])
+            return self._segments[number]
 
     def read_entry(self, index: int) -> bytes:
         """The bytes of one entry; NotFound beyond the end."""

@@ -15,6 +15,11 @@ import threading
 
 def serve(lane: socket.socket) -> None:
     """One lane: sync on request until the other side goes."""
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        _serve(lane)
+
+
+def _serve(lane: socket.socket) -> None:
     file = -1
     while True:
         message, descriptors, _, _ = socket.recv_fds(lane, 1, 1)
@@ -45,5 +50,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        main()
+    main()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from datong.kernel.audit.committer import Committed, Committer, SyncMode
 from datong.kernel.audit.failures import SealOutOfOrder
@@ -70,6 +71,20 @@ def test_every_answer_is_in_the_log_in_order_and_its_receipt_verifies(tmp_path: 
 
     run(work)
     assert verify_log(tmp_path / "audit", SIGNER.verifier).require_intact().size == 1000
+
+
+def test_the_loop_that_the_gateway_runs_on_serves_too(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with committer_in(tmp_path / "audit") as committer:
+            for number in range(50):
+                assert (await committer.commit(data_entry(number))).index == number
+            pid = committer.helper_pid
+            assert pid
+            os.kill(pid, signal.SIGKILL)
+            await until(lambda: committer.helper_pid not in {pid, None})
+            assert (await committer.commit(data_entry(50))).index == 50
+
+    uvloop.run(asyncio.wait_for(work(), timeout=30))
 
 
 def test_entries_that_wait_share_a_sync(tmp_path: Path) -> None:
@@ -192,7 +207,7 @@ def test_control_rows_are_sealed_once_in_order_beside_the_exchanges(tmp_path: Pa
             both = await asyncio.gather(
                 committer.commit_control([(8, b"{}")]), committer.commit_control([(8, b"{}"), (9, b"{}")])
             )
-            assert both == [[9], [9, 10]]
+            assert list(both) == [[9], [9, 10]]
 
     run(work)
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
@@ -137,6 +141,63 @@ def test_hash_files_that_are_lost_or_short_are_built_again(tmp_path: Path) -> No
     assert verify_log(tmp_path / "audit", SIGNER.verifier).is_intact
 
 
+def test_a_publication_that_the_disk_refused_is_made_good_by_the_next(tmp_path: Path) -> None:
+    log = open_log(tmp_path / "audit")
+    fill(log, 120)
+    log.publish()
+    published = log.reader.size
+    fill(log, 120)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (32 * published + 100, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            log.publish()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert log.reader.size == published
+    fill(log, 5)
+    assert log.publish()
+    assert log.reader.size == log.size > published
+    log.close()
+    verify_log(tmp_path / "audit", SIGNER.verifier).require_intact()
+
+
+def test_threads_read_and_check_a_log_that_is_being_written(tmp_path: Path) -> None:
+    log = open_log(tmp_path / "audit")
+    fill(log, 30)
+    log.publish()
+    stop = threading.Event()
+
+    def read() -> int:
+        rounds = 0
+        while not stop.is_set() or rounds == 0:
+            size = log.reader.size
+            for index in range(max(0, size - 40), size):
+                assert len(log.reader.read_entry(index)) > 20
+            assert log.reader.read_published(f"tile/entries/000.p/{min(size, 255)}") is not None
+            rounds += 1
+        return rounds
+
+    def check() -> int:
+        rounds = 0
+        while not stop.is_set() or rounds == 0:
+            verify_log(tmp_path / "audit", SIGNER.verifier).require_intact()
+            rounds += 1
+        return rounds
+
+    with ThreadPoolExecutor(4) as pool:
+        jobs = [pool.submit(read), pool.submit(read), pool.submit(check)]
+        try:
+            for _ in range(60):
+                fill(log, 10)
+                log.publish()
+        finally:
+            stop.set()
+        assert all(job.result() > 0 for job in jobs)
+    assert log.segment_number > 3
+    log.close()
+
+
 def test_an_entry_or_batch_over_the_limit_is_refused_whole(tmp_path: Path) -> None:
     log = open_log(tmp_path / "audit")
     with pytest.raises(TooLarge):
@@ -152,8 +213,6 @@ def test_a_disk_that_fails_closes_the_log_to_writing(tmp_path: Path) -> None:
     log = open_log(tmp_path / "audit")
     log.append([data_entry(0)])
     with open("/dev/null", "r+b") as nowhere:  # pwrite succeeds there, fdatasync does not
-        import os
-
         os.dup2(nowhere.fileno(), log.sync_file)
     with pytest.raises(Unavailable):
         log.append([data_entry(1)])
