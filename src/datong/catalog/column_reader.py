@@ -19,6 +19,7 @@ from datong.catalog.words import (
     SharingType,
     grade_of,
 )
+from datong.standards.code_lists import CodeListUnknown, get_code_list
 
 COLUMN_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _NOT_RE2 = re.compile(r"\(\?(=|!|<=|<!|>|P[=>])|\\[1-9]|[*+?}]\+")
@@ -58,7 +59,7 @@ def read_column(part: Part, position: int, sharing: SharingType, null_tokens: tu
         primary_key=part.flag("primaryKey"),
         key_position=key_position if key_position is not None and key_position > 0 else 1000 + position,
         element=custom.text("element"),
-        code_list=custom.text("codeList"),
+        code_list=_code_list(custom),
         values=_values(part, rules),
         identifier=_identifier(custom, kind),
         identifier_as_of=custom.text("identifierAsOf"),
@@ -92,7 +93,8 @@ def _name(part: Part) -> str:
             "column.name",
             (f"`{name}` cannot name a column", f"“{name}”不能作为列名"),
             (
-                "Use lower-case letters, digits and single underscores, a letter first; put the file's own header into `physicalName`.",
+                "Use lower-case letters, digits and single underscores, a letter first; "
+                "put the file's own header into `physicalName`.",
                 "请用小写字母、数字和单个下划线，以字母开头；文件里的表头写进physicalName。",
             ),
             key="name",
@@ -121,6 +123,21 @@ def _logical_type(part: Part) -> LogicalType:
             ),
         )
     return LogicalType.STRING
+
+
+def _code_list(custom: CustomWords) -> str:
+    name = custom.text("codeList")
+    if name:
+        try:
+            get_code_list(name)
+        except CodeListUnknown as unknown:
+            custom.add(
+                "codeList",
+                "column.code-list",
+                (f"There is no code list `{name}`", f"没有名为“{name}”的代码集"),
+                (unknown.hint, unknown.hint_zh),
+            )
+    return name
 
 
 def _values(part: Part, rules: tuple[QualityRule, ...]) -> tuple[str, ...]:
@@ -153,7 +170,7 @@ def _severity(custom: CustomWords) -> str:
     severity = custom.text("identifierSeverity", "reject")
     if severity not in {"reject", "warn"}:
         custom.add(
-            "identifierSeverity" if custom.has("identifierSeverity") else "",
+            "identifierSeverity",
             "custom.unknown-word",
             (f"`{severity}` is not a word of `identifierSeverity`", f"“{severity}”不是identifierSeverity的可用值"),
             ("One of: reject, warn.", "可用值：reject, warn。"),

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from datong.kernel.contracts import Actor
-from datong.kernel.contracts import Actor
 from datong.kernel.failures import BadInput, Conflict, NotFound
-from datong.kernel.plugs import Slot
-from datong.kernel.plugs import Slot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -67,6 +63,20 @@ class BreakingChange(Conflict):
 
     code = "contract-breaking-change"
     title, title_zh = "The change breaks users of the resource", "本次改动会影响现有使用方"
+
+
+class VersionTooLow(Conflict):
+    """The contract changed, and its version does not say so."""
+
+    code = "contract-version-too-low"
+    title, title_zh = "The contract changed under the same version", "契约有改动而版本号未提高"
+
+
+class ProviderConflict(Conflict):
+    """The id or the directory code belongs to another resource."""
+
+    code = "resource-provider-conflict"
+    title, title_zh = "It already belongs to another resource", "已被其他资源使用"
 
 
 class ResourceNotFound(NotFound):
@@ -140,53 +150,3 @@ class ContractApplied:
     created: bool
     breaking: tuple[ContractChange, ...] = ()
     compatible: tuple[ContractChange, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResourcePanel:
-    """What a higher part shows on a resource's page. `context` gives the template's values; None shows nothing."""
-
-    order: int
-    template: str
-    context: Callable[[Actor, ResourceView], Mapping[str, Any] | None]
-
-
-RESOURCE_PANELS: Slot[ResourcePanel] = Slot("catalog.resource-panels")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResourceButton:
-    """A way on from a resource's page, e.g. 申请使用. One of them may be the page's primary button."""
-
-    title_zh: str
-    title_en: str
-    icon: str
-    url: str
-    is_primary: bool = False
-
-
-RESOURCE_BUTTONS: Slot[Callable[[Actor, ResourceView], ResourceButton | None]] = Slot("catalog.resource-buttons")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResourcePanel:
-    """What a higher part shows on a resource's page: its template gets `values`; None from `context` hides it."""
-
-    order: int
-    template: str
-    context: Callable[[Actor, ResourceView], Mapping[str, Any] | None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResourceButton:
-    """A button at the head of a resource's page."""
-
-    title_zh: str
-    title_en: str
-    icon: str
-    url: str
-    is_primary: bool = False
-
-
-RESOURCE_PANELS: Slot[ResourcePanel] = Slot("catalog.resource-panels")
-RESOURCE_BUTTONS: Slot[Callable[[Actor, ResourceView], ResourceButton | None]] = Slot("catalog.resource-buttons")

@@ -164,7 +164,7 @@ class DataContract:
 
     @cached_property
     def lookup_columns(self) -> tuple[Column, ...]:
-        """What a verification gives as its key: the primary key without the validity columns, which `as_of` stands for."""
+        """What a verification gives as its key: the primary key less the validity columns (`as_of` stands for them)."""
         ends = {self.validity.from_column, self.validity.to_column} if self.validity else set()
         return tuple(column for column in self.key_columns if column.name not in ends)
 

@@ -134,7 +134,7 @@ class _YamlReader:
         if isinstance(event, MappingStartEvent):
             return self._mapping(path, depth)
         if isinstance(event, SequenceStartEvent):
-            items = []
+            items: list[Any] = []
             while not isinstance(following := next(self._events), SequenceEndEvent):
                 items.append(self._value(following, (*path, len(items)), depth + 1))
             return items
@@ -245,7 +245,7 @@ _BLOCK_LINE = re.compile(
 
 
 def write_yaml(data: Any) -> str:
-    """The one canonical text of plain values: block style, two spaces, keys in the order given. Reading it gives them back."""
+    """The one canonical text of plain values: block style, two spaces, keys as ordered. Reading gives them back."""
     lines: list[str] = []
     _write(data, 0, lines, lead="")
     return "\n".join(lines) + "\n"
@@ -285,12 +285,8 @@ def _is_block(text: str) -> bool:
 
 
 def _scalar_text(value: Any) -> str:
-    if value is None:
-        return "null"
-    if value is True or value is False:
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
+    if value is None or isinstance(value, bool | int):
+        return json.dumps(value)
     if isinstance(value, float):
         text = repr(value)
         return text if "." in text or "e" not in text else text.replace("e", ".0e")

@@ -1,0 +1,72 @@
+"""What the catalogue plugs into the kernel: its verbs, who sees which entry, and its line in the side bar."""
+
+from __future__ import annotations
+
+from datong.kernel.contracts import NAV_ITEMS, ActionKind, NavItem, Role, Scope, declare_action
+from datong.kernel.policy.contracts import POLICY_RULES, PolicyRule
+
+LIST_RESOURCE = "resource.list"
+"""The policy verb for seeing a catalogue entry."""
+
+CONTRACT_APPLIED = ActionKind(
+    verb="contract.applied",
+    sentence_zh="{actor} 将“{subject}”的数据契约更新为 {version} 版",
+    sentence_en="{actor} applied version {version} of the contract of “{subject}”",
+    roles=frozenset({Role.STEWARD}),
+    scope=Scope.OWN_AGENCY,
+)
+
+SEEN_RESOURCES = PolicyRule(
+    key="catalog_entries",
+    subject_kind="resource",
+    verbs=frozenset({LIST_RESOURCE}),
+    fragment="""
+with entries as (
+    select
+        id,
+        sharing = 'withheld' and grade_max >= 5 as is_secret,
+        %(everywhere)s or agency_id = %(agency_id)s or agency_id = any(%(agency_ids)s) as is_own,
+        %(actor_kind)s in ('member', 'system', 'platform') as is_known
+    from catalog_resource
+)
+select
+    id as subject_id,
+    is_known and (is_own or not is_secret or %(actor_kind)s = 'platform') as allowed,
+    case
+        when not is_known then 'catalog.not-signed-in'
+        when is_own then 'catalog.own-agency'
+        when is_secret and %(actor_kind)s <> 'platform' then 'catalog.secret-entry'
+        else 'catalog.public-to-members'
+    end as reason_code,
+    case
+        when not is_known then '登录后才能查看目录。'
+        when is_own then '本部门（或你所管辖部门）的资源。'
+        when is_secret and %(actor_kind)s <> 'platform' then '该资源不予共享且含重要或核心数据，只对本部门可见。'
+        else '目录条目对各部门工作人员可见。'
+    end as reason_zh,
+    case
+        when not is_known then 'Sign in to see the catalogue.'
+        when is_own then 'A resource of your own agency, or of one that you oversee.'
+        when is_secret and %(actor_kind)s <> 'platform'
+            then 'It is withheld and holds important or core data; only its own agency sees the entry.'
+        else 'Catalogue entries are open to the members of every agency.'
+    end as reason_en
+from entries
+""",
+)
+
+NAVIGATION = NavItem(
+    key="catalog.resources",
+    section="data",
+    order=10,
+    title_zh="信息资源",
+    title_en="Resources",
+    icon="database",
+    url_name="catalog:resources",
+)
+
+
+def plug() -> None:
+    declare_action(CONTRACT_APPLIED)
+    POLICY_RULES.fill(SEEN_RESOURCES.key, SEEN_RESOURCES)
+    NAV_ITEMS.fill(NAVIGATION.key, NAVIGATION)

@@ -1,0 +1,369 @@
+"""The catalogue's verbs: apply a contract, find and read resources and contract versions, write facets down."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import Any
+
+import orjson
+from django.db import connection
+from django.db.models import QuerySet
+from django.db.models.expressions import RawSQL
+from psycopg import sql
+
+from datong.catalog.contracts import (
+    BreakingChange,
+    ContractApplied,
+    ContractVersionNotFound,
+    ContractVersionView,
+    ProviderConflict,
+    ResourceNotFound,
+    ResourceView,
+    VersionConflict,
+    VersionTooLow,
+)
+from datong.catalog.model import ContractDiff, diff_contracts
+from datong.catalog.odcs import DataContract, parse_contract
+from datong.catalog.plugs import CONTRACT_APPLIED, LIST_RESOURCE
+from datong.catalog.store.models import ContractVersion, Facet, Resource
+from datong.kernel import clock
+from datong.kernel.action.service import ActionRecord, action, check_permission
+from datong.kernel.contracts import Actor, Subject
+from datong.kernel.failures import TooLarge
+from datong.kernel.identity.contracts import AgencySummary
+from datong.kernel.identity.service import get_agency
+from datong.kernel.ids import AgencyId, ResourceId
+from datong.kernel.limits import FACET_BYTES_MAX, PAGE_ROWS_DEFAULT
+from datong.kernel.paging import Page
+from datong.kernel.policy import service as policy
+from datong.kernel.policy.contracts import Decision
+from datong.kernel.store.pages import page_of
+
+_NAMED = re.compile(r"%\((\w+)\)s")
+_EDITED_ELSEWHERE = "Read the current contract, put your change into it, and apply it with the current version as base."
+_EDITED_ELSEWHERE_ZH = "请先读取现行契约，在其上修改，再以现行版本为基础提交。"
+
+
+# Contracts --------------------------------------------------------------------------------------------------------
+def apply_contract(actor: Actor, text: str, *, base_version: str | None) -> ContractApplied:
+    """Make this text the current contract of its resource; the first one makes the resource.
+
+    `base_version` is the version that the edit was made from, None for a new resource: if the current one is another,
+    `VersionConflict`. A breaking change without a new major version is `BreakingChange` with the list; any other
+    change needs a higher version too (`VersionTooLow`). The current text again changes nothing. The actor must be a
+    steward of the agency that provides the resource.
+    """
+    contract = parse_contract(text)
+    agency = get_agency(contract.agency)
+    resource = Resource.objects.select_related("agency").filter(pk=contract.id).first()
+    owner = AgencyId(resource.agency_id) if resource else agency.id
+    subject = Subject(kind="resource", id=contract.id, agency_id=owner, name=contract.title_zh)
+    if resource and _current(resource).digest == contract.digest:
+        check_permission(CONTRACT_APPLIED.verb, actor, subject)
+        return _unchanged(contract)
+    with action(CONTRACT_APPLIED.verb, actor, subject, {"version": contract.version}) as record:
+        _lock_resource(contract.id)
+        resource = Resource.objects.select_related("agency").filter(pk=contract.id).first()
+        previous = _current(resource) if resource else None
+        if previous and previous.digest == contract.digest:
+            return record.done(_unchanged(contract))
+        _check_base(contract, previous, base_version)
+        diff = None
+        if resource and previous:
+            _check_provider(contract, resource)
+            diff = diff_contracts(parse_contract(previous.text), contract)
+            _check_version(contract, diff)
+        _write_contract(record, contract, agency)
+        return record.done(_tell(record, contract, previous, diff))
+
+
+def get_contract(resource_id: ResourceId | str, version: str | None = None) -> DataContract:
+    """The current contract of a resource, or the version asked for. Checks no permission: pages call `get_resource`."""
+    rows = ContractVersion.objects.filter(resource_id=resource_id)
+    if version is None:
+        resource = Resource.objects.filter(pk=resource_id).only("current_version").first()
+        if resource is None:
+            raise _no_resource(resource_id)
+        version = resource.current_version
+    row = rows.filter(version=version).first()
+    if row is None:
+        raise ContractVersionNotFound(
+            f"`{resource_id}` has no contract version {version}.",
+            hint_zh=f"“{resource_id}”没有契约版本{version}。",
+            resource=str(resource_id),
+            version=version,
+        )
+    return parse_contract(row.text, source_name=f"{resource_id} {version}")
+
+
+def find_contract_versions(resource_id: ResourceId | str) -> list[ContractVersionView]:
+    """Every version of a resource's contract, newest first."""
+    rows = ContractVersion.objects.filter(resource_id=resource_id).defer("text").order_by("-applied_at", "-id")
+    return [
+        ContractVersionView(
+            id=row.id,
+            resource_id=row.resource_id,
+            version=row.version,
+            digest=row.digest,
+            applied_by=row.applied_by_name or row.applied_by,
+            applied_at=clock.iso(row.applied_at),
+        )
+        for row in rows
+    ]
+
+
+# Resources --------------------------------------------------------------------------------------------------------
+def get_resource(resource_id: ResourceId | str, actor: Actor | None = None) -> ResourceView:
+    """A catalogue entry with its facets. With an actor, one that they may not see is `ResourceNotFound`."""
+    row = Resource.objects.select_related("agency").filter(pk=resource_id).first()
+    if row is None or (actor is not None and not explain_resource(actor, resource_id).allowed):
+        raise _no_resource(resource_id)
+    return _view(row, _facets([row.id])[row.id])
+
+
+def explain_resource(actor: Actor, resource_id: ResourceId | str) -> Decision:
+    """Why this actor sees the entry, or does not: the same query as the list."""
+    return policy.explain(actor, LIST_RESOURCE, "resource", str(resource_id))
+
+
+def find_resources(
+    actor: Actor,
+    *,
+    text: str = "",
+    agency: str = "",
+    cursor: str | None = None,
+    limit: int = PAGE_ROWS_DEFAULT,
+) -> Page[ResourceView]:
+    """A page of the entries that the actor may see, by id; `text` must be found word by word, `agency` is a code."""
+    words = text.lower().split()
+    rows = _allowed_rows(actor)
+    for word in words:
+        rows = rows.filter(search_text__contains=word)
+    if agency:
+        rows = rows.filter(agency__code=agency)
+    page = page_of(
+        rows,
+        name="catalog.resources",
+        order=("id",),
+        filters={"words": words, "agency": agency, "actor": actor.id},
+        cursor=cursor,
+        limit=limit,
+    )
+    facets = _facets([row.id for row in page.items])
+    return page.map(lambda row: _view(row, facets[row.id]))
+
+
+def put_facet(resource_id: ResourceId | str, name: str, value: Any) -> None:
+    """Write a value of a higher part down on a resource, in the caller's transaction. JSON up to FACET_BYTES_MAX."""
+    size_bytes = len(orjson.dumps(value))
+    if size_bytes > FACET_BYTES_MAX:
+        raise TooLarge(f"A facet has at most {FACET_BYTES_MAX} bytes.", name=name, size_bytes=size_bytes)
+    if not Resource.objects.filter(pk=resource_id).exists():
+        raise _no_resource(resource_id)
+    Facet.objects.update_or_create(resource_id=resource_id, name=name, defaults={"value": value, "at": clock.now()})
+
+
+# Within -----------------------------------------------------------------------------------------------------------
+def _unchanged(contract: DataContract) -> ContractApplied:
+    return ContractApplied(
+        resource_id=contract.id,
+        version=contract.version,
+        previous_version=contract.version,
+        digest=contract.digest,
+        changed=False,
+        created=False,
+    )
+
+
+def _current(resource: Resource) -> ContractVersion:
+    return ContractVersion.objects.get(resource_id=resource.id, version=resource.current_version)
+
+
+def _lock_resource(resource_id: str) -> None:
+    """Contracts of one resource are applied one after another; the lock ends with the transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_advisory_xact_lock(hashtextextended(%s, 1))", [f"catalog.resource:{resource_id}"])
+
+
+def _check_base(contract: DataContract, previous: ContractVersion | None, base_version: str | None) -> None:
+    current = previous.version if previous else None
+    if current == base_version:
+        return
+    if current is None:
+        hint, hint_zh = (
+            f"`{contract.id}` does not exist yet: apply it without a base version.",
+            "该资源尚不存在，首次提交不写基础版本。",
+        )
+    else:
+        made_from = base_version or "nothing"
+        hint = f"The current version is {current}, this edit was made from {made_from}. {_EDITED_ELSEWHERE}"
+        hint_zh = f"现行版本是{current}，本次修改基于{base_version or '空'}。{_EDITED_ELSEWHERE_ZH}"
+    raise VersionConflict(
+        hint, hint_zh=hint_zh, resource=contract.id, current_version=current, base_version=base_version
+    )
+
+
+def _check_provider(contract: DataContract, resource: Resource) -> None:
+    if resource.agency.code != contract.agency:
+        raise ProviderConflict(
+            f"`{contract.id}` is provided by {resource.agency.code}; the contract says {contract.agency}.",
+            hint_zh=f"“{contract.id}”由{resource.agency.name}提供，契约写的是{contract.agency}。请换一个资源标识。",
+            resource=contract.id,
+            agency=resource.agency.code,
+        )
+
+
+def _check_version(contract: DataContract, diff: ContractDiff) -> None:
+    if diff.allows(contract.version):
+        return
+    facts = {
+        "resource": contract.id,
+        "current_version": diff.old_version,
+        "given_version": contract.version,
+        "required_version": diff.required_version,
+    }
+    if diff.breaking:
+        raise BreakingChange(
+            f"Set the version to {diff.required_version} or higher, or take back: "
+            + "; ".join(change.sentence_en for change in diff.breaking)
+            + ".",
+            hint_zh=f"请把版本升为{diff.required_version}，或撤回："
+            + "；".join(change.sentence_zh for change in diff.breaking)
+            + "。",
+            breaking=[change.as_dict() for change in diff.breaking],
+            **facts,
+        )
+    raise VersionTooLow(
+        f"Set the version to {diff.required_version} or higher.",
+        hint_zh=f"请把版本升为{diff.required_version}或更高。",
+        **facts,
+    )
+
+
+def _write_contract(record: ActionRecord, contract: DataContract, agency: AgencySummary) -> None:
+    now = clock.now()
+    entry = {
+        "title_zh": contract.title_zh,
+        "title_en": contract.title_en,
+        "description": contract.description,
+        "directory_code": contract.directory_code,
+        "sharing": contract.sharing.type.value,
+        "update_cycle": contract.update_cycle.value,
+        "grade_max": contract.grade_max,
+        "columns_count": len(contract.columns),
+        "current_version": contract.version,
+        "search_text": _search_text(contract, agency),
+        "updated_at": now,
+    }
+    _check_directory_code(contract)
+    Resource.objects.update_or_create(
+        pk=contract.id,
+        defaults=entry,
+        create_defaults={**entry, "agency_id": agency.id, "created_at": now},
+    )
+    ContractVersion.objects.create(
+        resource_id=contract.id,
+        version=contract.version,
+        text=contract.text,
+        digest=contract.digest,
+        applied_by=record.actor.id,
+        applied_by_name=record.actor.name,
+        applied_at=now,
+    )
+
+
+def _check_directory_code(contract: DataContract) -> None:
+    other = Resource.objects.filter(directory_code=contract.directory_code).exclude(pk=contract.id).first()
+    if contract.directory_code and other:
+        raise ProviderConflict(
+            f"The directory code {contract.directory_code} already belongs to `{other.id}`. Give another sequence.",
+            hint_zh=f"目录编码{contract.directory_code}已用于“{other.title_zh}”，请换一个顺序码。",
+            directory_code=contract.directory_code,
+        )
+
+
+def _tell(
+    record: ActionRecord, contract: DataContract, previous: ContractVersion | None, diff: ContractDiff | None
+) -> ContractApplied:
+    """Fill the audit row, tell the listeners, and say what was done."""
+    applied = ContractApplied(
+        resource_id=contract.id,
+        version=contract.version,
+        previous_version=previous.version if previous else None,
+        digest=contract.digest,
+        changed=True,
+        created=previous is None,
+        breaking=diff.breaking if diff else (),
+        compatible=diff.compatible if diff else (),
+    )
+    facts = {
+        "resource": contract.id,
+        "version": applied.version,
+        "previous_version": applied.previous_version,
+        "digest": applied.digest,
+        "level": diff.level.value if diff else "new",
+    }
+    record.facts.update(facts, breaking=[change.code for change in applied.breaking][:50])
+    record.event("contract.applied", subject=f"resource:{contract.id}", payload=facts)
+    return applied
+
+
+def _search_text(contract: DataContract, agency: AgencySummary) -> str:
+    parts = [contract.id, contract.title_zh, contract.title_en, contract.description, contract.directory_code]
+    parts += [agency.code, agency.name, agency.name_en]
+    for column in contract.columns:
+        parts += [column.name, column.title, column.title_en]
+    return "\n".join(dict.fromkeys(part.lower() for part in parts if part))
+
+
+def _allowed_rows(actor: Actor) -> QuerySet[Resource]:
+    """The entries that the policy allows, as a queryset that other filters join."""
+    query = policy.find_allowed(actor, LIST_RESOURCE, "resource")
+    statement, parameters = _positional(query.statement, dict(query.parameters))
+    return Resource.objects.select_related("agency").filter(id__in=RawSQL(statement, parameters))  # noqa: S611
+
+
+def _positional(statement: sql.Composed, parameters: dict[str, Any]) -> tuple[str, list[Any]]:
+    """The policy's named placeholders as the positional ones of Django's raw expressions. Values stay values."""
+    connection.ensure_connection()
+    text = statement.as_string(connection.connection)
+    names = _NAMED.findall(text)
+    return _NAMED.sub("%s", text), [parameters[name] for name in names]
+
+
+def _facets(resource_ids: list[str]) -> defaultdict[str, dict[str, Any]]:
+    found: defaultdict[str, dict[str, Any]] = defaultdict(dict)
+    for facet in Facet.objects.filter(resource_id__in=resource_ids):
+        found[facet.resource_id][facet.name] = facet.value
+    return found
+
+
+def _view(row: Resource, facets: dict[str, Any]) -> ResourceView:
+    return ResourceView(
+        id=row.id,
+        title_zh=row.title_zh,
+        title_en=row.title_en,
+        description=row.description,
+        agency_id=row.agency_id,
+        agency=row.agency.code,
+        agency_name=row.agency.name,
+        directory_code=row.directory_code,
+        sharing=row.sharing,
+        update_cycle=row.update_cycle,
+        grade_max=row.grade_max,
+        columns_count=row.columns_count,
+        current_version=row.current_version,
+        state=row.state,
+        created_at=clock.iso(row.created_at),
+        updated_at=clock.iso(row.updated_at),
+        facets=facets,
+    )
+
+
+def _no_resource(resource_id: ResourceId | str) -> ResourceNotFound:
+    return ResourceNotFound(
+        "See `datong resource list` for those that you may see.",
+        hint_zh="可在“信息资源”中查看你有权查看的资源。",
+        resource=str(resource_id),
+    )
