@@ -12,6 +12,7 @@ QUALITY_BAR_FLOOR = 60
 """Scores are drawn from here up: below it every bar has the shortest length that can still be seen."""
 SOON_DAYS_MAX = 1
 STRIP_DAYS = 11
+SUM_UNITS, SUM_GAP, SUM_PART_MIN = 1000.0, 2.0, 10.0
 
 DIMENSIONS: tuple[tuple[str, str, str], ...] = (
     ("conformity", "规范性", "Conformity"),
@@ -134,7 +135,7 @@ def day_strip(today: date, due_dates: Iterable[date], rest_days: Iterable[date])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SumBar:
-    """The equation accepted + held = received, as widths of 1000 units with a gap of 2. Held is drawn at least 10 wide."""
+    """The equation accepted + held = received, as widths of SUM_UNITS in all. Neither part is thinner than SUM_PART_MIN."""
 
     accepted_width: float
     held_x: float
@@ -145,14 +146,14 @@ class SumBar:
 def sum_bar(*, accepted: int, held: int) -> SumBar:
     total = accepted + held
     if held == 0 or total == 0:
-        return SumBar(accepted_width=1000 if accepted else 0, held_x=1000, held_width=0, is_enlarged=False)
+        return SumBar(accepted_width=SUM_UNITS if accepted else 0, held_x=SUM_UNITS, held_width=0, is_enlarged=False)
     if accepted == 0:
-        return SumBar(accepted_width=0, held_x=0, held_width=1000, is_enlarged=False)
-    true_width = 1000 * held / total
-    width = max(10.0, true_width)
+        return SumBar(accepted_width=0, held_x=0, held_width=SUM_UNITS, is_enlarged=False)
+    true_width = SUM_UNITS * held / total
+    width = min(SUM_UNITS - SUM_GAP - SUM_PART_MIN, max(SUM_PART_MIN, true_width))
     return SumBar(
-        accepted_width=round(1000 - width - 2, 1),
-        held_x=round(1000 - width, 1),
+        accepted_width=round(SUM_UNITS - width - SUM_GAP, 1),
+        held_x=round(SUM_UNITS - width, 1),
         held_width=round(width, 1),
         is_enlarged=true_width < width,
     )
