@@ -29,11 +29,11 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     )
 
 
-def forbidden(request: HttpRequest, _exception: Exception) -> HttpResponse:
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
     return answer_failure(request, NotAllowed("Ask the security officer.", hint_zh="请联系安全员。"))
 
 
-def not_found(request: HttpRequest, _exception: Exception) -> HttpResponse:
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
     return answer_failure(
         request, NotFound("Check the address, or begin at the home page.", hint_zh="请核对网址，或从首页进入。")
     )

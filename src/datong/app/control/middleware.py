@@ -30,13 +30,16 @@ _WITHOUT_OWN_PASSWORD = {"account_change_password", "account_logout", "set_langu
 
 
 class RequestFrame:
-    """Outermost: gives the request its id (the gateway's, when it sent one), the client's address, a metric."""
+    """Outermost: gives the request its id (the gateway's, when it sent one), the client's address, a metric.
+
+    It touches META alone: Django caches `request.headers` at first use, and the address must get in before.
+    """
 
     def __init__(self, get_response: Next) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        given = request.headers.get("x-request-id", "")
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
         token = operation_id.set(given if _REQUEST_ID.fullmatch(given) else ids.new_id("req"))
         request.META["HTTP_X_DATONG_CLIENT"] = client_address(request)
         started_s = clock.monotonic_s()
@@ -156,7 +159,7 @@ class FailureShape:
 
 def client_address(request: HttpRequest) -> str:
     """The client's address as the gateway saw it: the last of X-Forwarded-For, which the gateway itself adds."""
-    last = request.headers.get("x-forwarded-for", "").rsplit(",", 1)[-1].strip()
+    last = request.META.get("HTTP_X_FORWARDED_FOR", "").rsplit(",", 1)[-1].strip()
     return last or request.META.get("REMOTE_ADDR") or "127.0.0.1"
 
 
