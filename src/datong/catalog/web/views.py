@@ -9,7 +9,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from datong.catalog import service
-from datong.catalog.contracts import RESOURCE_BUTTONS, RESOURCE_PANELS, ResourceView
+from datong.catalog.contracts import ResourceView
+from datong.catalog.web.panels import RESOURCE_BUTTONS, RESOURCE_PANELS
 from datong.catalog.web.present import column_lines, cycle_title
 from datong.catalog.words import MODE_TITLES, ShareMode
 from datong.kernel.contracts import Actor

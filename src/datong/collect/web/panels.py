@@ -7,7 +7,8 @@ from typing import Any
 
 from django.urls import reverse
 
-from datong.catalog.contracts import RESOURCE_BUTTONS, RESOURCE_PANELS, ResourceButton, ResourcePanel, ResourceView
+from datong.catalog.contracts import ResourceView
+from datong.catalog.web.panels import RESOURCE_BUTTONS, RESOURCE_PANELS, ResourceButton, ResourcePanel
 from datong.collect import service
 from datong.collect.web.present import run_tag
 from datong.kernel.action.service import is_allowed

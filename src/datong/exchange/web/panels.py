@@ -7,7 +7,8 @@ from typing import Any
 
 from django.urls import reverse
 
-from datong.catalog.contracts import RESOURCE_BUTTONS, RESOURCE_PANELS, ResourceButton, ResourcePanel, ResourceView
+from datong.catalog.contracts import ResourceView
+from datong.catalog.web.panels import RESOURCE_BUTTONS, RESOURCE_PANELS, ResourceButton, ResourcePanel
 from datong.exchange import service
 from datong.exchange.web.present import grant_tag
 from datong.kernel.contracts import Actor, Role
