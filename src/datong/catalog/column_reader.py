@@ -93,8 +93,10 @@ def _name(part: Part) -> str:
             "column.name",
             (f"`{name}` cannot name a column", f"“{name}”不能作为列名"),
             (
-                "Use lower-case letters, digits and single underscores, a letter first; "
-                "put the file's own header into `physicalName`.",
+                (
+                    "Use lower-case letters, digits and single underscores, a letter first; "
+                    "put the file's own header into `physicalName`."
+                ),
                 "请用小写字母、数字和单个下划线，以字母开头；文件里的表头写进physicalName。",
             ),
             key="name",

@@ -95,8 +95,10 @@ def _check_head(root: Part, custom: CustomWords) -> None:
             "contract.id",
             (f"`{identity}` cannot be a resource's id", f"“{identity}”不能作为资源标识"),
             (
-                "Use lower-case words joined by single underscores, "
-                f"at most {RESOURCE_ID_CHARACTERS_MAX} characters, e.g. psb_population.",
+                (
+                    "Use lower-case words joined by single underscores, "
+                    f"at most {RESOURCE_ID_CHARACTERS_MAX} characters, e.g. psb_population."
+                ),
                 f"请用小写字母和数字，以单个下划线连接，最多{RESOURCE_ID_CHARACTERS_MAX}个字符，如psb_population。",
             ),
             key="id",
