@@ -49,7 +49,7 @@ async def serve(settings: Settings) -> None:
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         log.info("gateway.stopping", exchanging=plane.gateway.exchanging_count)
         if not serving.done():
-            server.stop()
+            server.stop()  # type: ignore[no-untyped-call]
         await plane.drain()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(serving, SHUTDOWN_S_MAX / 10)

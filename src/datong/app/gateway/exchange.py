@@ -113,8 +113,8 @@ class Exchange:
         if len(body) <= VERIFY_INLINE_BODY_BYTES_MAX:
             request = decode_request(body)
             trace.purpose, trace.reference = request.purpose, request.reference
-            done = self._verifier.examine(system.system_id, call.resource, request)
-            grant = done.grant
+            examined = self._verifier.examine(system.system_id, call.resource, request)
+            done, grant = examined.result, examined.grant
         else:
             done = await self._helper.examine(system.system_id, call.resource, body)
             trace.purpose, trace.reference = done.purpose, done.reference
@@ -122,7 +122,7 @@ class Exchange:
         trace.note_grant(grant)
         self._rates.take(grant.terms, done.items_count, clock.epoch_ms())
         facts = b'{"items":%d,"match":%d,"differ":%d}' % (done.items_count, done.matches_count, done.differs_count)
-        answer = done.answer + b"}"
+        answer = done.answer
         salt = ids.random_bytes(SALT_BYTES)
         entry = self._find_template(call, system, grant, done.columns).fill(
             at=clock.iso(clock.now()),

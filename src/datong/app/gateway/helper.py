@@ -10,11 +10,11 @@ import contextlib
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from datong.exchange.serving.verify import VerifyResult
 from datong.exchange.serving.worker import FRAME
 from datong.kernel.config import Settings
 from datong.kernel.failures import Failure, Retry, Unavailable
@@ -30,17 +30,6 @@ class RelayedFailure(Failure):
         self.__dict__["retry"] = Retry(members["retry"])
         self.grant: tuple[str, str, str] | None = members["grant"]
         """Id, digest and purpose of the grant under which it happened."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HelperResult:
-    purpose: str
-    reference: str
-    columns: tuple[str, ...]
-    items_count: int
-    matches_count: int
-    differs_count: int
-    answer: bytes
 
 
 class VerifyHelper:
@@ -64,7 +53,7 @@ class VerifyHelper:
             )
         self._streams = await asyncio.open_unix_connection(sock=ours)
 
-    async def examine(self, system_id: str, resource_id: str, body: bytes) -> HelperResult:
+    async def examine(self, system_id: str, resource_id: str, body: bytes) -> VerifyResult:
         """Raises what `Verifier.examine` raises, or Unavailable when the helper died or too many wait."""
         if self._waiting >= VERIFY_HELPER_WAITING_MAX:
             raise Unavailable(
@@ -80,7 +69,7 @@ class VerifyHelper:
         if not done:
             raise RelayedFailure(value)
         purpose, reference, columns, (items, matches, differs), answer = value
-        return HelperResult(
+        return VerifyResult(
             purpose=purpose,
             reference=reference,
             columns=tuple(columns),

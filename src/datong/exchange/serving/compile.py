@@ -254,7 +254,7 @@ class ServingWriter:
                     continue
                 if not has_validity:
                     raise Conflict("Two rows have the same key; the contract's key must be unique.", rows_count=2)
-                txn.put(key, (txn.get(key, db=db) or b"") + record, db=db)
+                txn.put(key, bytes(txn.get(key, db=db) or b"") + record, db=db)
 
     def _switch_generation(self, resource: ResourceEntry, generation: int, version_id: str, count: int) -> None:
         with self._environment.write() as txn:
@@ -273,9 +273,9 @@ class ServingWriter:
         more = True
         while more:
             with self._environment.write() as txn, txn.cursor(db=self._dbs["rows"]) as cursor:
-                more = cursor.set_range(prefix) and cursor.key().startswith(prefix)
+                more = cursor.set_range(prefix) and bytes(cursor.key()).startswith(prefix)
                 for _ in range(SERVING_WRITE_ROWS_MAX):
-                    if not (more and cursor.delete() and cursor.key().startswith(prefix)):
+                    if not (more and cursor.delete() and bytes(cursor.key()).startswith(prefix)):
                         more = False
                         break
 

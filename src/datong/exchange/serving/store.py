@@ -105,8 +105,8 @@ class ServingReader:
     def refresh(self) -> int:
         """Move to the newest snapshot; the caches of grants and keys live no longer than their snapshot."""
         if self._env.info()["last_txnid"] != self.txn_id:
-            self._transaction.reset()
-            self._transaction.renew()
+            self._transaction.abort()
+            self._transaction = self._env.begin()
             self.txn_id = self._transaction.id()
             self._systems.clear()
             self._grants.clear()

@@ -54,10 +54,9 @@ _decoder = msgspec.json.Decoder(VerifyRequest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Examined:
-    """A verify call worked out: the answer's bytes up to where the receipt goes, and what the record needs."""
+class VerifyResult:
+    """A verify call worked out: the answer's bytes, and what the record needs."""
 
-    grant: GrantEntry
     purpose: str
     reference: str
     columns: tuple[str, ...]
@@ -65,7 +64,13 @@ class Examined:
     matches_count: int
     differs_count: int
     answer: bytes
-    """`{"items":[…]` without the closing brace."""
+    """`{"items":[…]}`, before the receipt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    grant: GrantEntry
+    result: VerifyResult
 
 
 def decode_request(body: bytes) -> VerifyRequest:
@@ -123,16 +128,16 @@ class Verifier:
             raise ColumnNotGranted(grant.terms, columns=missing, granted=granted)
         tally = Tally()
         answers = [self._verify_item(plan, number, item, tally) for number, item in enumerate(items)]
-        return Examined(
-            grant=grant,
+        result = VerifyResult(
             purpose=request.purpose,
             reference=request.reference,
             columns=columns,
             items_count=len(items),
             matches_count=tally.matches_count,
             differs_count=tally.differs_count,
-            answer=b'{"items":[' + b",".join(answers) + b"]",
+            answer=b'{"items":[' + b",".join(answers) + b"]}",
         )
+        return Examined(grant=grant, result=result)
 
     def _find_plan(self, resource_id: str) -> ResourcePlan:
         resource = self._reader.find_resource(resource_id)

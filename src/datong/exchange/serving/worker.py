@@ -42,7 +42,7 @@ def answer_frame(verifier: Verifier, frame: bytes) -> list[Any]:
     """Work one call out. A Failure travels as its members; anything else ends the process, and the gateway says 503."""
     system_id, resource_id, body = msgspec.msgpack.decode(frame)
     try:
-        done = verifier.examine(system_id, resource_id, decode_request(body))
+        done = verifier.examine(system_id, resource_id, decode_request(body)).result
     except Failure as failure:
         return [False, describe_failure(failure)]
     counts = [done.items_count, done.matches_count, done.differs_count]
