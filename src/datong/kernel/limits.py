@@ -66,6 +66,8 @@ AUDIT_SEAL_S_MAX: Final = 5
 AUDIT_SEGMENT_BYTES: Final = 64 * 1024 * 1024
 AUDIT_SEGMENT_BYTES_MIN: Final = 128 * 1024
 """A segment holds at least its header and one entry of the greatest length."""
+AUDIT_SPARE_RETRY_S: Final = 5
+"""After a full disk, the log tries for another segment this much later; until then calls are refused."""
 AUDIT_BATCH_ENTRIES_MAX: Final = 4096
 AUDIT_BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
 """Entries that one sync makes durable."""
@@ -79,6 +81,8 @@ AUDIT_PUBLISH_S: Final = 1
 """The published checkpoint and tiles are at most this old while the log grows."""
 AUDIT_HISTORY_S: Final = 60
 """One published checkpoint in this time is kept for ever."""
+AUDIT_SEGMENTS_OPEN_MAX: Final = 64
+"""Segment files that one reader keeps open."""
 AUDIT_NOTE_BYTES_MAX: Final = 64 * 1024
 AUDIT_RECEIPT_BYTES_MAX: Final = 256 * 1024
 AUDIT_SOCKET_MESSAGE_BYTES_MAX: Final = 8 * 1024 * 1024
@@ -140,6 +144,8 @@ COLLECT_MEMORY_MB: Final = 2048
 """Memory of one check pass; beyond it DuckDB spills, encrypted, into the run's work folder."""
 COLLECT_SPILL_GB_MAX: Final = 16
 COLLECT_THREADS_MAX: Final = 4
+COLLECT_RECOVER_S: Final = 300
+"""How often runs without a living job are looked for."""
 
 # Processes
 CHILD_RESTART_DELAY_S_MAX: Final = 30
@@ -179,5 +185,7 @@ RUNNER_MEMORY_MIB: Final = 512
 """DuckDB's own limit; the process may take RUNNER_OVERHEAD_MIB more before the kernel refuses it memory."""
 RUNNER_OVERHEAD_MIB: Final = 2048
 RUNNER_THREADS: Final = 1
+RUNNER_TEMP_MIB_MAX: Final = 1024
+RUNNER_TABLES_MAX: Final = 32
 RUNNER_RESULT_BYTES_MAX: Final = 256 * 1024 * 1024
 RUNNER_QUERY_CHARACTERS_MAX: Final = 64 * 1024

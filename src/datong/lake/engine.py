@@ -63,34 +63,14 @@ class Lake:
         cursor.execute(f"set TimeZone = '{_TIME_ZONE}'")
         return cursor
 
-    def open_instance(
-        self,
-        agency: str,
-        *,
-        read_only: bool = False,
-        memory_mib: int = LAKE_MEMORY_MIB,
-        threads: int = LAKE_THREADS,
-        temp_mib_max: int = LAKE_TEMP_MIB_MAX,
-    ) -> duckdb.DuckDBPyConnection:
-        """A DuckDB of its own with the agency's catalogue attached; the caller owns it."""
-        check_agency(agency)
+    def open_instance(self, agency: str) -> duckdb.DuckDBPyConnection:
+        """A DuckDB of its own that may write, with the agency's catalogue attached as `lake`; the caller owns it."""
         temp_dir = make_private_dir(self.settings.lake_dir / ".tmp" / str(os.getpid()))
-        connection = duckdb.connect(
-            config={
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-                "allow_community_extensions": False,
-                "threads": threads,
-                "memory_limit": f"{memory_mib}MiB",
-                "temp_directory": str(temp_dir),
-                "max_temp_directory_size": f"{temp_mib_max}MiB",
-                "preserve_insertion_order": True,
-            }
+        connection = open_duckdb(
+            temp_dir, memory_mib=LAKE_MEMORY_MIB, threads=LAKE_THREADS, temp_mib_max=LAKE_TEMP_MIB_MAX
         )
         try:
-            for name in EXTENSIONS:
-                connection.execute(f"load {quote_text(str(find_extension(name)))}")
-            self._attach(connection, agency, read_only=read_only)
+            self.attach(connection, agency)
         except BaseException:
             connection.close()
             raise
@@ -107,18 +87,22 @@ class Lake:
                     instance.close()
             self._open.clear()
 
-    def _attach(self, connection: duckdb.DuckDBPyConnection, agency: str, *, read_only: bool) -> None:
+    def attach(
+        self, connection: duckdb.DuckDBPyConnection, agency: str, *, alias: str = "lake", read_only: bool = False
+    ) -> None:
+        """Attach the agency's catalogue; the first writer makes it. Raises LakeUnavailable."""
         data_dir = make_private_dir(self.data_dir(agency))
         schema = catalogue_schema(agency)
         parts = conninfo_to_dict(self.address.reveal())
         names = {"host": "host", "port": "port", "user": "user", "password": "password", "dbname": "database"}
         secret = ", ".join(f"{names[k]} {quote_text(str(v))}" for k, v in parts.items() if k in names and v)
+        database, catalogue = quote_name(f"{alias}_database"), quote_name(f"{alias}_catalogue")
         options = "read_only" if read_only else "data_inlining_row_limit 0"
         try:
-            connection.execute(f"create secret lake_database (type postgres, {secret})")
+            connection.execute(f"create secret {database} (type postgres, {secret})")
             connection.execute(
-                "create secret lake_catalogue (type ducklake, metadata_path '', "
-                "metadata_parameters map {'TYPE': 'postgres', 'SECRET': 'lake_database'}, "
+                f"create secret {catalogue} (type ducklake, metadata_path '', "
+                f"metadata_parameters map {{'TYPE': 'postgres', 'SECRET': '{alias}_database'}}, "
                 f"data_path {quote_text(f'{data_dir}/')}, metadata_schema {quote_text(schema)}, encrypted true)"
             )
             with psycopg.connect(self.address.reveal(), autocommit=True) as session:
@@ -129,15 +113,38 @@ class Lake:
                 ).fetchone()
                 if is_new and read_only:
                     raise LakeUnavailable(f"Nothing has been collected for {agency} yet.", agency=agency)
-                connection.execute(f"attach 'ducklake:lake_catalogue' as lake ({options})")
+                connection.execute(f"attach 'ducklake:{alias}_catalogue' as {quote_name(alias)} ({options})")
                 if is_new:
-                    connection.execute("call lake.set_option('data_inlining_row_limit', 0)")
+                    connection.execute(f"call {quote_name(alias)}.set_option('data_inlining_row_limit', 0)")
         except (duckdb.Error, psycopg.Error) as error:
             raise LakeUnavailable(
                 "The lake's catalogue in PostgreSQL cannot be opened; see `datong doctor`.",
                 private=scrub(str(error), parts),
                 agency=agency,
             ) from None
+
+
+def open_duckdb(
+    temp_dir: Path, *, memory_mib: int, threads: int, temp_mib_max: int, database: str = ":memory:"
+) -> duckdb.DuckDBPyConnection:
+    """DuckDB with our extensions and within limits. What it spills to `temp_dir` is encrypted."""
+    connection = duckdb.connect(
+        database,
+        config={
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "allow_community_extensions": False,
+            "threads": threads,
+            "memory_limit": f"{memory_mib}MiB",
+            "temp_directory": str(temp_dir),
+            "max_temp_directory_size": f"{temp_mib_max}MiB",
+            "temp_file_encryption": True,
+            "preserve_insertion_order": True,
+        },
+    )
+    for name in EXTENSIONS:
+        connection.execute(f"load {quote_text(str(find_extension(name)))}")
+    return connection
 
 
 _lakes: dict[tuple[Path, Secret], Lake] = {}
