@@ -1,1 +1,1 @@
-"""What every part stands on: identity, policy, audit, events, jobs, plugs, config, paging, failures, clock, ids, limits."""
+"""What every part stands on: identity, policy, audit, events, jobs, plugs, config, paging, failures, clock, ids."""

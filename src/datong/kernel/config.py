@@ -92,7 +92,7 @@ def default_home() -> Path:
 
 
 class Settings:
-    """The settings of this process. Build with `load_settings`; folders below `home` are named here and nowhere else."""
+    """The settings of this process, built by `load_settings`. Folders below `home` are named here and nowhere else."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = values

@@ -80,7 +80,7 @@ class Scope(StrEnum):
 class ActionKind:
     """A verb that may happen: who may do it, and how it reads in the audit log.
 
-    `sentence_zh` / `sentence_en` are `str.format` patterns over the audit row's facts plus {actor}, {agency}, {subject}.
+    `sentence_zh` / `sentence_en` are `str.format` patterns over the row's facts plus {actor}, {agency}, {subject}.
     Unknown verbs are refused: deny by default. `check` may refuse further by raising a Failure.
     """
 

@@ -22,7 +22,7 @@ class Retry(StrEnum):
     LATER = "later"
 
 
-class Failure(Exception):
+class Failure(Exception):  # noqa: N818 - it is a value that protocols render, raised or not
     """The one error shape.
 
     `title` is one sentence, without values. `hint` says what to do next. `facts` carries the values and is

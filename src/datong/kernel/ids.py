@@ -13,7 +13,7 @@ MemberId = NewType("MemberId", str)
 SystemId = NewType("SystemId", str)
 KeyId = NewType("KeyId", str)
 ResourceId = NewType("ResourceId", str)
-"""A resource's id is its contract's ODCS `id`: lower-case words joined by underscores, stable for ever, used in addresses."""
+"""A resource's id is its contract's ODCS `id`: lower-case words joined by underscores, stable, used in addresses."""
 ContractVersionId = NewType("ContractVersionId", str)
 RunId = NewType("RunId", str)
 VersionId = NewType("VersionId", str)
@@ -29,7 +29,7 @@ _TOKEN_BYTES = 32
 
 
 def new_id(kind: str) -> str:
-    """`kind_` + 48 bits of milliseconds + 80 random bits in Crockford base 32: sorts by time of birth (as ULID does)."""
+    """`kind_` + 48 bits of milliseconds + 80 random bits in Crockford base 32: sorts by birth, as ULID does."""
     number = (clock.epoch_ms() << 80) | secrets.randbits(80)
     digits = []
     for _ in range(26):

@@ -49,7 +49,7 @@ class Cast:
 
 
 def make_cast(agencies: Mapping[str, tuple[str, str]] = AGENCIES) -> Cast:
-    """Officers and the bureau in the agency `data`; in every other agency a steward, an approver and one without role."""
+    """Officers and the bureau in the agency `data`; elsewhere a steward, an approver and one without a role."""
     with quick_passwords():
         officers = identity.create_first_officers(
             agency_code="data", agency_name="市数据局", agency_name_en="Data Bureau"

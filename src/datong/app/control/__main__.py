@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from granian import Granian
 from granian.constants import Interfaces
+from granian.log import LogLevels
 
 from datong.kernel.config import load_settings, make_private_dir
 from datong.kernel.limits import CONTROL_THREADS_MAX, SHUTDOWN_S_MAX
@@ -21,7 +22,7 @@ def main() -> None:
         blocking_threads=CONTROL_THREADS_MAX,
         workers_kill_timeout=SHUTDOWN_S_MAX,
         websockets=False,
-        log_level=settings.text("DATONG_LOG_LEVEL"),
+        log_level=LogLevels(settings.text("DATONG_LOG_LEVEL")),
     ).serve()
 
 

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 
 from datong.kernel.identity.contracts import PasswordRefused
 from datong.kernel.identity.service import change_password, note_sign_in
+from datong.kernel.ids import MemberId
 from datong.kernel.store.models import Member
 
 
@@ -20,7 +21,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return False
 
     def post_login(self, request: HttpRequest, user: Member, **kwargs: Any) -> HttpResponse:
-        note_sign_in(user.pk, succeeded=True, address=_address(request))
+        note_sign_in(MemberId(user.pk), succeeded=True, address=_address(request))
         answer: HttpResponse = super().post_login(request, user, **kwargs)
         return answer
 
@@ -29,7 +30,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         super().authentication_failed(request, **credentials)
         member = Member.objects.filter(username=credentials.get("username") or "").first()
         if member is not None:
-            note_sign_in(member.pk, succeeded=False, address=_address(request))
+            note_sign_in(MemberId(member.pk), succeeded=False, address=_address(request))
 
     def add_message(self, *args: Any, **kwargs: Any) -> None:
         """No flash messages: the next page shows who is signed in."""
@@ -48,7 +49,7 @@ class ChangePasswordForm(forms.ChangePasswordForm):  # type: ignore[misc]
         return cleaned
 
     def save(self) -> None:
-        change_password(self.user.pk, current=self.cleaned_data["oldpassword"], new=self.cleaned_data["password1"])
+        change_password(MemberId(self.user.pk), current=self.cleaned_data["oldpassword"], new=self.cleaned_data["password1"])
         self.user.refresh_from_db()
 
 

@@ -1,4 +1,4 @@
-"""Where PostgreSQL is: the server of DATONG_DATABASE_URL, or the embedded one whose address the supervisor wrote down."""
+"""Where PostgreSQL is: the server of DATONG_DATABASE_URL, or the embedded one, whose address is in a file."""
 
 from __future__ import annotations
 

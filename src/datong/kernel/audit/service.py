@@ -46,7 +46,7 @@ def assign_seal_numbers(limit: int = SEAL_ROWS_PER_ROUND_MAX) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", [_SEAL_LOCK])
         cursor.execute(_NUMBER, [limit])
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def find_unsealed_rows(limit: int = SEAL_ROWS_PER_ROUND_MAX) -> list[tuple[int, bytes]]:

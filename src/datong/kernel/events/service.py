@@ -111,4 +111,4 @@ def _handle(event: Event) -> Failure | None:
 
 
 def _delay_s(attempts: int) -> float:
-    return min(0.5 * 2 ** min(attempts, 12), EVENT_RETRY_DELAY_S_MAX)
+    return float(min(0.5 * 2 ** min(attempts, 12), EVENT_RETRY_DELAY_S_MAX))

@@ -65,7 +65,7 @@ def actor_of_token(token: str) -> Actor | None:
 
 
 def token_digest(token: str) -> str:
-    """SHA-256 of the token in hex: the only form in which it is kept. 256 random bits need no salt and no stretching."""
+    """SHA-256 of the token in hex: the only form kept. 256 random bits need neither salt nor stretching."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
@@ -80,7 +80,7 @@ def create_agency(
     uscc: str = "",
     parent_id: AgencyId | None = None,
 ) -> AgencySummary:
-    """A new organisation in the tree. Identifiers are checked by the caller (`standards`), which is above the kernel."""
+    """A new organisation in the tree. Its identifiers are checked by the caller: `standards` is above the kernel."""
     if not AGENCY_CODE.fullmatch(code):
         raise BadInput(
             "Give the agency a code of lower-case letters, digits and underscores, e.g. psb.",

@@ -41,7 +41,7 @@ _TASK = "datong.run_job"
 _FOLLOW_STEP_S = 0.2
 
 
-class JobRetry(Exception):
+class JobRetry(Exception):  # noqa: N818 - a signal to the queue, not an error
     """Tells procrastinate to run the job again, later."""
 
 
@@ -154,7 +154,7 @@ async def make_queue_worker(shutdown_s: float) -> AsyncIterator[Worker]:
 
 # Running ----------------------------------------------------------------------------------------------------------
 def run_job(job_id: str) -> None:
-    """Run one job to its end and write down how it ended. A Failure marked `later` is tried again with growing delay."""
+    """Run one job and write down how it ended. A Failure marked `later` is tried again with growing delay."""
     started = Job.objects.filter(pk=job_id, state__in=[JobState.WAITING, JobState.RUNNING]).update(
         state=JobState.RUNNING, worker=WORKER_ID, started_at=clock.now(), attempts=F("attempts") + 1, failure=None
     )
@@ -212,6 +212,7 @@ def forget_jobs(_job_id: JobId) -> None:
 
 def _requeue(row: Job) -> int:
     try:
+        assert row.queue_id is not None
         queue.job_manager.retry_job_by_id(job_id=row.queue_id, retry_at=clock.now())
     except ProcrastinateException:
         with transaction.atomic():

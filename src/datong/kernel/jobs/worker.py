@@ -76,13 +76,13 @@ async def _run_queue(stop: threading.Event) -> None:
     async with make_queue_worker(SHUTDOWN_S_MAX) as worker:
         watcher = asyncio.create_task(_stop_when_asked(stop, worker.stop))
         try:
-            await worker.run()
+            await worker.run()  # type: ignore[no-untyped-call]
         finally:
             watcher.cancel()
 
 
 async def _stop_when_asked(stop: threading.Event, stop_worker: Callable[[], None]) -> None:
-    while not stop.is_set():
+    while not stop.is_set():  # noqa: ASYNC110 - the event is a thread's
         await asyncio.sleep(0.1)
     stop_worker()
 

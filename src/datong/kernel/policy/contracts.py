@@ -16,7 +16,8 @@ class PolicyRule:
     """One opinion about who may do what, as SQL.
 
     `fragment` is a select of five columns in this order: subject_id text, allowed boolean, reason_code text,
-    reason_zh text, reason_en text; one row for each subject it has an opinion about; none where it has none. It may use the parameters
+    reason_zh text, reason_en text; one row for each subject it has an opinion about; none where it has
+    none. It may use the parameters
     %(actor_id)s %(actor_kind)s %(agency_id)s %(roles)s (text[]) %(agency_ids)s (text[]) %(everywhere)s (boolean: the
     actor's view covers every agency) %(verb)s %(today)s. Values never become part of the text.
     """

@@ -99,4 +99,5 @@ def _parameters(actor: Actor, verb: str) -> dict[str, Any]:
 def _run(statement: sql.Composed, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.core.serializers.json import DjangoJSONEncoder
@@ -84,7 +84,7 @@ class Member(AbstractBaseUser):
 
     USERNAME_FIELD = "username"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
-    objects: ClassVar[Any] = MemberManager()
+    objects: ClassVar[MemberManager] = MemberManager()
 
     class Meta:
         ordering: ClassVar = ["username"]

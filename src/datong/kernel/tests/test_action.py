@@ -47,7 +47,7 @@ def test_writes_change_audit_row_and_event_together(cast: Cast) -> None:
 
 
 def test_a_failure_inside_leaves_nothing(cast: Cast) -> None:
-    with (
+    with (  # noqa: PT012
         pytest.raises(Conflict),
         action("test.approved", cast.actor("psb.approver"), subject_of(cast, "psb")) as record,
     ):

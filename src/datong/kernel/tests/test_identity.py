@@ -22,6 +22,7 @@ from datong.kernel.identity.contracts import (
     RolesIncompatible,
 )
 from datong.kernel.identity.model import COMPATIBLE_ROLES, is_compatible
+from datong.kernel.ids import AgencyId, SystemId
 from datong.kernel.store.models import AuditRow, Member, RoleAssignment, SystemKey
 from datong.testing.cast import PASSWORD, Cast, add_member
 
@@ -91,21 +92,21 @@ def test_nobody_assigns_a_role_to_themselves(cast: Cast) -> None:
     security = cast.actor("security")
     with pytest.raises(RoleForOneself):
         identity.assign_role(security, cast.members["security"], Role.STEWARD)
-    with pytest.raises(Exception, match="themselves|may not meet|role_not_by_oneself"), transaction.atomic():
+    with pytest.raises(Exception, match=r"themselves|may not meet|role_not_by_oneself"), transaction.atomic():
         RoleAssignment.objects.create(member_id=security.id, role="steward", assigned_by_id=security.id)
 
 
 def test_raw_sql_cannot_assign_without_a_security_officer(cast: Cast) -> None:
     nobody = cast.members["psb.nobody"]
     for by in (cast.members["operator"], cast.members["psb.approver"], None):
-        with pytest.raises(Exception, match="security officer|by nobody"), transaction.atomic():
+        with pytest.raises(Exception, match=r"security officer|by nobody"), transaction.atomic():
             RoleAssignment.objects.create(member_id=nobody, role="steward", assigned_by_id=by)
     for statement in (
         "update kernel_role_assignment set role = 'approver' where role = 'operator'",
         "update kernel_role_assignment set member_id = %s where role = 'security'",
         "delete from kernel_role_assignment",
     ):
-        with pytest.raises(Exception, match="only be withdrawn|never deleted"), transaction.atomic():  # noqa: SIM117
+        with pytest.raises(Exception, match=r"only be withdrawn|never deleted"), transaction.atomic():  # noqa: SIM117
             with connection.cursor() as cursor:
                 cursor.execute(statement, [nobody] if "%s" in statement else None)
 
@@ -197,11 +198,11 @@ def test_a_revocation_that_cannot_reach_the_serving_store_does_not_commit(cast: 
         (lambda c: identity.create_agency(c.actor("operator"), code="PSB!", name="x"), BadInput),
         (lambda c: identity.create_agency(c.actor("operator"), code="psb", name="市公安局"), AlreadyThere),
         (lambda c: identity.create_agency(c.actor("operator"), code="x", name="  "), BadInput),
-        (lambda c: identity.create_agency(c.actor("operator"), code="x", name="局", parent_id="ag_no"), NotFound),
+        (lambda c: identity.create_agency(c.actor("operator"), code="x", name="局", parent_id=AgencyId("ag_no")), NotFound),
         (lambda c: identity.get_agency("nowhere"), NotFound),
         (lambda c: identity.get_member("nobody"), NotFound),
         (lambda c: identity.issue_system_key(c.actor("security"), c.system.id, days=0), BadInput),
-        (lambda c: identity.issue_system_key(c.actor("security"), "sys_no"), NotFound),
+        (lambda c: identity.issue_system_key(c.actor("security"), SystemId("sys_no")), NotFound),
         (
             lambda c: identity.create_member(
                 c.actor("operator"), username="psb.steward", display_name="重名", agency_id=c.agencies["psb"].id

@@ -18,7 +18,7 @@ from datong.kernel import clock
 from datong.kernel.failures import BadInput, NotFound, Unavailable
 from datong.kernel.ids import JobId
 from datong.kernel.jobs import service as jobs
-from datong.kernel.jobs.contracts import JOBS, JobState
+from datong.kernel.jobs.contracts import JOBS, JobState, JobView
 from datong.kernel.jobs.worker import run_worker
 from datong.kernel.logs import operation_id
 from datong.kernel.store.models import Job
@@ -40,7 +40,7 @@ def working(tmp_path: Path) -> Iterator[None]:
         assert not thread.is_alive()
 
 
-def wait_until_finished(job_id: JobId) -> jobs.JobView:
+def wait_until_finished(job_id: JobId) -> JobView:
     deadline_s = clock.monotonic_s() + WAIT_S
     for view in jobs.follow(job_id, step_s=0.05):
         assert clock.monotonic_s() < deadline_s
@@ -75,7 +75,7 @@ def test_a_worker_runs_jobs_and_their_progress_is_followed(tmp_path: Path) -> No
 def test_a_job_of_a_rolled_back_transaction_never_runs(tmp_path: Path) -> None:
     ran: list[int] = []
     with JOBS.filled_with("test.work", lambda _job_id, *, n: ran.append(n)), working(tmp_path):
-        with pytest.raises(ZeroDivisionError), transaction.atomic():
+        with pytest.raises(ZeroDivisionError), transaction.atomic():  # noqa: PT012
             jobs.enqueue("test.work", {"n": 1})
             raise ZeroDivisionError
         wait_until_finished(jobs.enqueue("test.work", {"n": 2}))
@@ -93,7 +93,7 @@ def test_what_a_job_enqueues_joins_the_jobs_own_transaction(tmp_path: Path) -> N
         jobs.enqueue("test.inner", key="second")
 
     with JOBS.filled_with("test.outer", outer):  # noqa: SIM117
-        with JOBS.filled_with("test.inner", lambda job_id: ran.append(job_id)), working(tmp_path):
+        with JOBS.filled_with("test.inner", ran.append), working(tmp_path):
             wait_until_finished(jobs.enqueue("test.outer"))
             second = Job.objects.get(key="second")
             wait_until_finished(JobId(second.id))
@@ -191,8 +191,12 @@ run_worker(threading.Event(), Path("/nonexistent/audit.sock"))
 @pytest.mark.django_db(transaction=True)
 def test_the_job_of_a_killed_worker_is_taken_up_again(tmp_path: Path) -> None:
     ran: list[str] = []
+
+    def record(job_id: JobId, *, marker: str) -> None:
+        ran.append(job_id)
+
     marker = tmp_path / "started"
-    with JOBS.filled_with("test.hang", lambda job_id, *, marker: ran.append(job_id)):
+    with JOBS.filled_with("test.hang", record):
         job_id = jobs.enqueue("test.hang", {"marker": str(marker)})
         process = subprocess.Popen([sys.executable, "-c", KILLED_WORKER], env=dict(os.environ))
         try:

@@ -31,8 +31,7 @@ def test_callers_at_once_get_different_numbers() -> None:
     got: list[str] = []
 
     def take() -> None:
-        for _ in range(20):
-            got.append(next_number("Q"))
+        got.extend(next_number("Q") for _ in range(20))
         connection.close()
 
     threads = [threading.Thread(target=take) for _ in range(4)]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from datong.kernel import ids
 from datong.kernel.failures import BadInput
 from datong.kernel.limits import COUNT_ROWS_EXACT_MAX, PAGE_ROWS_MAX
-from datong.kernel.paging import Cursors, CursorRefused, Page, clamp_rows, fingerprint, make_page
+from datong.kernel.paging import CursorRefused, Cursors, Page, clamp_rows, fingerprint, make_page
 from datong.kernel.store.models import OutboxEvent
 from datong.kernel.store.pages import page_of
 

@@ -112,7 +112,7 @@ def test_two_sealers_at_once_number_without_gap_or_double() -> None:
         thread.start()
     for thread in threads:
         thread.join(20)
-    assert sorted(AuditRow.objects.values_list("seal_seq", flat=True)) == list(range(1, 61))
+    assert list(AuditRow.objects.order_by("seal_seq").values_list("seal_seq", flat=True)) == list(range(1, 61))
 
 
 @pytest.mark.django_db(transaction=True)
