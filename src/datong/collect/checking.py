@@ -174,9 +174,7 @@ def _mark(
 
 def _refuse_no_rows(rows: int) -> None:
     if rows == 0:
-        raise FileEmpty(
-            "There is a header line and nothing below it.", hint_zh="文件只有表头，没有数据行。", rows=0
-        )
+        raise FileEmpty("There is a header line and nothing below it.", hint_zh="文件只有表头，没有数据行。", rows=0)
 
 
 def _shifts_from_marks(engine: duckdb.DuckDBPyConnection, file: PlainFile) -> None:
@@ -187,7 +185,9 @@ def _shifts_from_marks(engine: duckdb.DuckDBPyConnection, file: PlainFile) -> No
         if file.has_quotes
         else ""
     )
-    engine.execute(f"create or replace temp table shifts as select 0::bigint as from_ordinal, {first}::bigint as shift {inner}")
+    engine.execute(
+        f"create or replace temp table shifts as select 0::bigint as from_ordinal, {first}::bigint as shift {inner}"
+    )
 
 
 def _shifts_from_records(engine: duckdb.DuckDBPyConnection, normalised: Normalised) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from datong.kernel.failures import BadInput, Conflict, NotFound, TooLarge
+from datong.kernel.paging import Page
 
 
 class RunState(StrEnum):
@@ -178,3 +179,14 @@ class RowsLost(Exception):
 class AllQuarantined(BadInput):
     code = "all-quarantined"
     title, title_zh = "No row of the file was accepted", "文件中没有一行通过校验"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPage(Page[RunView]):
+    """A page of runs; also simply a sequence of them."""
+
+    def __iter__(self) -> Iterator[RunView]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)

@@ -330,7 +330,9 @@ def _first_record(text: str, delimiter: str) -> tuple[list[str], int]:
     for record, line in _records(text, delimiter):
         return record, line
     raise QuoteUnclosed(
-        "The header line cannot be read: a quotation mark is not closed.", hint_zh="表头无法读取：引号没有闭合。", line=1
+        "The header line cannot be read: a quotation mark is not closed.",
+        hint_zh="表头无法读取：引号没有闭合。",
+        line=1,
     )
 
 

@@ -112,7 +112,9 @@ def mark_rows(connection: duckdb.DuckDBPyConnection, plan: CheckPlan, file: Plai
             _fetch_repeated(connection, plan, file, position)
     marked = Marked(connection=connection, plan=plan, file=file, rows=int(rows), exclude_by=_exclude_by(plan, file))
     for position, check in enumerate(keyed):
-        marked.bad_by_check[check.id] = _settle_unique(connection, plan, file, check, position) if repeated[position] else 0
+        marked.bad_by_check[check.id] = (
+            _settle_unique(connection, plan, file, check, position) if repeated[position] else 0
+        )
     _count_bad(connection, plan, marked.bad_by_check)
     _forget_accepted(connection, plan)
     return marked
@@ -158,7 +160,9 @@ def _marks_sql(plan: CheckPlan, file: PlainFile, bindings: Bindings) -> str:
     key_columns = [f"{_key_hash_sql(check)} as h{i}" for i, check in enumerate(plan.unique_checks)]
     inner = [f"({_inner_sql(file)})::integer as inner_lines"] if _has_inner(file) else []
     fields = "[" + ", ".join(name_sql(name) for name in file.header) + "]"
-    names = [f"w{i}" for i in range(len(words))] + [f"h{i}" for i in range(len(key_columns))] + ["inner_lines"] * len(inner)
+    names = (
+        [f"w{i}" for i in range(len(words))] + [f"h{i}" for i in range(len(key_columns))] + ["inner_lines"] * len(inner)
+    )
     judged = ", ".join([*word_columns, *key_columns, *inner])
     return (
         f"create or replace temp table marks as\n"
@@ -187,7 +191,9 @@ def _inner_total(file: PlainFile) -> str:
 
 def _prove(file: PlainFile, rows: int, inner: int) -> None:
     if file.lines is not None and file.header_lines + rows + inner != file.lines:
-        raise Irregular(f"{file.header_lines} header lines, {rows} rows, {inner} inner line ends; {file.lines} lines landed")
+        raise Irregular(
+            f"{file.header_lines} header lines, {rows} rows, {inner} inner line ends; {file.lines} lines landed"
+        )
     if file.records is not None and rows != file.records:
         raise RowsLost(f"the working file has {file.records} records, {rows} were read")
 
@@ -271,7 +277,11 @@ def _settle_unique(
 
 def _exclude_by(plan: CheckPlan, file: PlainFile) -> tuple[str, ...]:
     """A unique key that is never empty identifies a row; otherwise the whole row does."""
-    required = {check.column for check in plan.row_checks if check.kind is CheckKind.REQUIRED and check.severity is Severity.REJECT}
+    required = {
+        check.column
+        for check in plan.row_checks
+        if check.kind is CheckKind.REQUIRED and check.severity is Severity.REJECT
+    }
     for check in plan.unique_checks:
         if check.severity is Severity.REJECT and set(check.columns) <= required:
             return check.columns
@@ -281,7 +291,8 @@ def _exclude_by(plan: CheckPlan, file: PlainFile) -> tuple[str, ...]:
 def _count_bad(connection: duckdb.DuckDBPyConnection, plan: CheckPlan, bad: dict[str, int]) -> None:
     """Rows that break each row rule, refused or not."""
     sums = [
-        f"count(*) filter (where w{i // WORD_BITS} & {1 << (i % WORD_BITS)} <> 0)" for i, _ in enumerate(plan.row_checks)
+        f"count(*) filter (where w{i // WORD_BITS} & {1 << (i % WORD_BITS)} <> 0)"
+        for i, _ in enumerate(plan.row_checks)
     ]
     if sums:
         for check, count in zip(plan.row_checks, _one(connection, f"select {', '.join(sums)} from marks"), strict=True):
@@ -290,16 +301,25 @@ def _count_bad(connection: duckdb.DuckDBPyConnection, plan: CheckPlan, bad: dict
 
 def _forget_accepted(connection: duckdb.DuckDBPyConnection, plan: CheckPlan) -> None:
     """Split what was held into `refused` and `survivors`: rows of a repeated key that stay."""
-    connection.execute(f"create or replace temp table survivors as select * from refused where not {_rejected_sql(plan)}")
+    connection.execute(
+        f"create or replace temp table survivors as select * from refused where not {_rejected_sql(plan)}"
+    )
     connection.execute(f"delete from refused where not {_rejected_sql(plan)}")
 
 
-def accepted_sql(plan: CheckPlan, file: PlainFile, excluded: Path | None, exclude_by: Sequence[str], bindings: Bindings) -> str:
+def accepted_sql(
+    plan: CheckPlan, file: PlainFile, excluded: Path | None, exclude_by: Sequence[str], bindings: Bindings
+) -> str:
     """The accepted rows of the file, typed, in the contract's column order; `excluded` is a Parquet file of hashes."""
     columns = ", ".join(
-        f"{typed_sql(column, value_sql(column, bindings), bindings)} as {name_sql(column.name)}" for column in plan.columns
+        f"{typed_sql(column, value_sql(column, bindings), bindings)} as {name_sql(column.name)}"
+        for column in plan.columns
     )
-    kept = f" where {_hash_sql(exclude_by)} not in (select h from read_parquet({text_sql(str(excluded))}))" if excluded else ""
+    kept = (
+        f" where {_hash_sql(exclude_by)} not in (select h from read_parquet({text_sql(str(excluded))}))"
+        if excluded
+        else ""
+    )
     return f"select {columns} from {bindings.over(file.relation_sql())}{kept}"
 
 
@@ -307,7 +327,8 @@ def survivors_sql(plan: CheckPlan, file: PlainFile, survivors: Path, bindings: B
     """The rows of repeated keys that stay, typed like the rest."""
     texts = ", ".join(f"{field_sql(file, name)} as {name_sql(name)}" for name in file.header)
     columns = ", ".join(
-        f"{typed_sql(column, value_sql(column, bindings), bindings)} as {name_sql(column.name)}" for column in plan.columns
+        f"{typed_sql(column, value_sql(column, bindings), bindings)} as {name_sql(column.name)}"
+        for column in plan.columns
     )
     source = f"(select {texts} from read_parquet({text_sql(str(survivors))}))"
     return f"select {columns} from {bindings.over(source)}"
@@ -316,4 +337,6 @@ def survivors_sql(plan: CheckPlan, file: PlainFile, survivors: Path, bindings: B
 def excluded_sql(marked: Marked) -> str:
     """The hashes of every held row, by what identifies a row."""
     names = ", ".join(field_sql(marked.file, column) for column in marked.exclude_by)
-    return f"select distinct hash({names}) as h from (select fields from refused union all select fields from survivors)"
+    return (
+        f"select distinct hash({names}) as h from (select fields from refused union all select fields from survivors)"
+    )

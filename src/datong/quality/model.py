@@ -101,28 +101,51 @@ def date_forms(jdk_format: str) -> tuple[str, ...]:
     return () if form in _FULL_FORMS else (form, *_FULL_FORMS)
 
 
-def _column_checks(
-    column: Column, contract: DataContract, as_of: date, divisions: Divisions | None
-) -> Iterator[Check]:
+def _column_checks(column: Column, contract: DataContract, as_of: date, divisions: Divisions | None) -> Iterator[Check]:
     """Most telling first: the first broken check is the reason shown for a row."""
     rules = list(_live(column.rules))
     if column.required or any(_is_zero(rule, "nullValues", "missingValues") for rule in rules):
-        yield _check(column, CheckKind.REQUIRED, Dimension.COMPLETENESS, f"{column.title}为空", f"{column.name} is empty")
+        yield _check(
+            column, CheckKind.REQUIRED, Dimension.COMPLETENESS, f"{column.title}为空", f"{column.name} is empty"
+        )
     if column.logical_type is not LogicalType.STRING:
         zh, en = _TYPE_WORDS[column.logical_type.value]
-        yield _check(column, CheckKind.TYPE, Dimension.CONFORMITY, f"{column.title}不是{zh}", f"{column.name} is not {en}")
+        yield _check(
+            column, CheckKind.TYPE, Dimension.CONFORMITY, f"{column.title}不是{zh}", f"{column.name} is not {en}"
+        )
     if column.identifier is not None:
         yield _identifier_check(column, as_of, divisions)
     values = column.values or (get_code_list(column.code_list).values(as_of) if column.code_list else ())
     if values:
         zh = f"{column.title}不在允许的代码中"
-        yield _check(column, CheckKind.CODE_LIST, Dimension.CONFORMITY, zh, f"{column.name} is not one of its codes", values=tuple(values))
+        yield _check(
+            column,
+            CheckKind.CODE_LIST,
+            Dimension.CONFORMITY,
+            zh,
+            f"{column.name} is not one of its codes",
+            values=tuple(values),
+        )
     if column.pattern:
-        yield _check(column, CheckKind.PATTERN, Dimension.CONFORMITY, f"{column.title}格式不符", f"{column.name} does not have its form", pattern=column.pattern)
+        yield _check(
+            column,
+            CheckKind.PATTERN,
+            Dimension.CONFORMITY,
+            f"{column.title}格式不符",
+            f"{column.name} does not have its form",
+            pattern=column.pattern,
+        )
     if column.length_min is not None or column.length_max is not None:
         limits = {"min": column.length_min, "max": column.length_max}
         zh = f"{column.title}长度应为{_span(limits['min'], limits['max'])}"
-        yield _check(column, CheckKind.LENGTH, Dimension.CONFORMITY, zh, f"{column.name} must have {_span(*limits.values())} characters", **limits)
+        yield _check(
+            column,
+            CheckKind.LENGTH,
+            Dimension.CONFORMITY,
+            zh,
+            f"{column.name} must have {_span(*limits.values())} characters",
+            **limits,
+        )
     if column.minimum is not None or column.maximum is not None:
         yield _range_check(column)
     for rule in rules:
@@ -136,7 +159,12 @@ def _range_check(column: Column) -> Check:
     }
     span = _span(column.minimum, column.maximum)
     return _check(
-        column, CheckKind.RANGE, Dimension.ACCURACY, f"{column.title}超出范围{span}", f"{column.name} is outside {span}", **params
+        column,
+        CheckKind.RANGE,
+        Dimension.ACCURACY,
+        f"{column.title}超出范围{span}",
+        f"{column.name} is outside {span}",
+        **params,
     )
 
 
@@ -166,7 +194,11 @@ def _division_check(column: Column, as_of: date, divisions: Divisions | None, se
         raise RuleUnsupported(f"Column {column.name} holds division codes, but no table was given.", column=column.name)
     if column.identifier_as_of:
         intervals = [
-            (e.code, (e.valid_from or _EVER[0]).isoformat(), (e.valid_to - timedelta(days=1) if e.valid_to else _EVER[1]).isoformat())
+            (
+                e.code,
+                (e.valid_from or _EVER[0]).isoformat(),
+                (e.valid_to - timedelta(days=1) if e.valid_to else _EVER[1]).isoformat(),
+            )
             for e in divisions.entries()
         ]
         day = column.identifier_as_of
@@ -202,7 +234,9 @@ def _library_check(column: Column, rule: QualityRule, contract: DataContract, as
         pattern = rule.arguments.get("pattern")
         if pattern:
             zh, en = f"{column.title}格式不符", f"{column.name} does not have its form"
-            yield _check(column, CheckKind.PATTERN, Dimension.CONFORMITY, zh, en, severity=_severity(rule), pattern=str(pattern))
+            yield _check(
+                column, CheckKind.PATTERN, Dimension.CONFORMITY, zh, en, severity=_severity(rule), pattern=str(pattern)
+            )
         if pattern or rule.arguments.get("validValues"):
             return
     if rule.kind == "custom" and rule.engine == "datong" and rule.implementation.strip() == "freshness":
@@ -217,7 +251,9 @@ def _library_check(column: Column, rule: QualityRule, contract: DataContract, as
 def _fresh_check(column: Column, contract: DataContract, as_of: date) -> Check:
     days = _CYCLE_DAYS.get(contract.update_cycle)
     if days is None:
-        raise RuleUnsupported(f"Freshness needs an update cycle; {contract.id} has {contract.update_cycle}.", column=column.name)
+        raise RuleUnsupported(
+            f"Freshness needs an update cycle; {contract.id} has {contract.update_cycle}.", column=column.name
+        )
     return _check(
         column,
         CheckKind.FRESH,
@@ -237,7 +273,9 @@ def _table_check(contract: DataContract, rule: QualityRule, index: int, as_of: d
     left, operator, right = found.groups()
     unknown = [name for name in (left, right) if name not in contract.by_name]
     if unknown:
-        raise RuleUnsupported(f"Rule {rule.name!r} names {', '.join(unknown)}, which the contract does not have.", rule=rule.name)
+        raise RuleUnsupported(
+            f"Rule {rule.name!r} names {', '.join(unknown)}, which the contract does not have.", rule=rule.name
+        )
     zh_left, zh_right = contract.by_name[left].title, contract.by_name[right].title
     return Check(
         id=f"{left}.compare.{right}" + (f".{index}" if index else ""),
@@ -270,9 +308,11 @@ def _severity(rule: QualityRule) -> Severity:
 def _dimension(rule: QualityRule, default: Dimension) -> Dimension:
     """ODCS dimension words (clause Data Quality) to those of GB/T 36344."""
     word = rule.dimension.lower()
-    return {"uniqueness": Dimension.ACCURACY, "coverage": Dimension.COMPLETENESS, "timeliness": Dimension.TIMELINESS}.get(
-        word, Dimension(word) if word in set(Dimension) else default
-    )
+    return {
+        "uniqueness": Dimension.ACCURACY,
+        "coverage": Dimension.COMPLETENESS,
+        "timeliness": Dimension.TIMELINESS,
+    }.get(word, Dimension(word) if word in set(Dimension) else default)
 
 
 def _unique_checks(contract: DataContract) -> Iterator[Check]:

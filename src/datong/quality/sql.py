@@ -112,7 +112,9 @@ def date_sql(value: str, formats: Sequence[str], bindings: Bindings) -> str:
     if not formats:
         parsed = f"coalesce(try_cast({value} as date), {parsed})"
     parsed = bindings.share(parsed)
-    shaped = f"{value} not in ('infinity', 'epoch')" if formats else f"regexp_full_match({value}, {text_sql(_DATE_SHAPE)})"
+    shaped = (
+        f"{value} not in ('infinity', 'epoch')" if formats else f"regexp_full_match({value}, {text_sql(_DATE_SHAPE)})"
+    )
     return f"case when {parsed} >= date '0001-01-01' and {shaped} then {parsed} end"
 
 
@@ -122,7 +124,9 @@ def typed_sql(column: ColumnPlan, value: str, bindings: Bindings) -> str:
         case "string":
             return value
         case "integer":
-            return f"case when regexp_full_match({value}, {text_sql(_INTEGER_SHAPE)}) then try_cast({value} as bigint) end"
+            return (
+                f"case when regexp_full_match({value}, {text_sql(_INTEGER_SHAPE)}) then try_cast({value} as bigint) end"
+            )
         case "number":
             number = bindings.share(f"try_cast({value} as double)")
             shaped = f"regexp_full_match({value}, {text_sql(_NUMBER_SHAPE)})"
@@ -212,9 +216,13 @@ def org_code_valid_sql(text: str, bindings: Bindings) -> str:
 
 def _range_sql(check: Check, column: ColumnPlan, value: str, bindings: Bindings) -> str:
     typed = typed_sql(column, value, bindings)
-    kind = {"integer": "bigint", "number": "double", "date": "date", "timestamp": "timestamptz"}.get(column.logical_type)
+    kind = {"integer": "bigint", "number": "double", "date": "date", "timestamp": "timestamptz"}.get(
+        column.logical_type
+    )
     if kind is None:
-        raise RuleUnsupported(f"A range needs a number or a date; {column.name} is {column.logical_type}.", check=check.id)
+        raise RuleUnsupported(
+            f"A range needs a number or a date; {column.name} is {column.logical_type}.", check=check.id
+        )
     parts = []
     for bound, sign in (("min", "<"), ("max", ">"), ("above", "<="), ("below", ">=")):
         if check.params.get(bound) is not None:

@@ -1,0 +1,59 @@
+"""What collection plugs into the rooms below it: its verbs, its jobs, its place in the side bar and on a resource's page."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from datong.kernel.contracts import NAV_ITEMS, ActionKind, NavItem, Role, declare_action
+
+ACTIONS = (
+    ActionKind(
+        verb="run.started",
+        roles=frozenset({Role.STEWARD}),
+        platform=True,
+        sentence_zh="{actor} 提交文件“{file}”归集“{subject}”（{number}）",
+        sentence_en="{actor} handed in “{file}” for “{subject}” ({number})",
+    ),
+    ActionKind(
+        verb="run.finished",
+        platform=True,
+        sentence_zh="“{subject}”归集完成（{number}）：接收 {rows_read} 行，入湖 {rows_accepted}，隔离 {rows_quarantined}，得分 {score}",
+        sentence_en="“{subject}” collected ({number}): {rows_read} rows read, {rows_accepted} accepted, "
+        "{rows_quarantined} quarantined, score {score}",
+    ),
+    ActionKind(
+        verb="run.failed",
+        platform=True,
+        sentence_zh="“{subject}”归集失败（{number}，{file}）：{code}",
+        sentence_en="Collecting “{subject}” failed ({number}, {file}): {code}",
+    ),
+    ActionKind(
+        verb="quarantine.exported",
+        roles=frozenset({Role.STEWARD, Role.APPROVER}),
+        platform=True,
+        sentence_zh="{actor} 下载了“{subject}”的隔离行（{number}，{rows} 行）",
+        sentence_en="{actor} downloaded the quarantined rows of “{subject}” ({number}, {rows} rows)",
+    ),
+)
+RUNS = NavItem(
+    key="runs",
+    section="data",
+    order=20,
+    title_zh="数据源与归集",
+    title_en="Collection",
+    icon="database-import",
+    url_name="collect:runs",
+    roles=frozenset({Role.STEWARD, Role.APPROVER, Role.BUREAU}),
+)
+
+
+def plug() -> None:
+    for kind in ACTIONS:
+        declare_action(kind)
+    from datong.collect import jobs  # noqa: F401 - declares its jobs
+
+    if find_spec("datong.collect.web.urls") is not None:
+        from datong.collect.web import panels
+
+        NAV_ITEMS.fill(RUNS.key, RUNS)
+        panels.plug()
