@@ -76,6 +76,11 @@ SETTINGS: tuple[Setting, ...] = (
         help="The audit log's name in checkpoints (C2SP origin line); empty: from the public address.",
     ),
     Setting(name="DATONG_LANGUAGE", default="zh-hans", help="The pages' default language: zh-hans or en."),
+    Setting(
+        name="DATONG_PASSWORD_FILE",
+        default="",
+        help="At a terminal: the file with the password of the member named by --as; empty: it is asked for.",
+    ),
     Setting(name="DATONG_LOG_LEVEL", default="info", help="debug, info, warning or error."),
     Setting(
         name="DATONG_TRUSTED_PROXIES",

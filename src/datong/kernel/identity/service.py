@@ -51,6 +51,20 @@ def actor_of_member(member: MemberId | Member) -> Actor:
     return actor
 
 
+def actor_of_sign_in(username: str, password: str) -> Actor:
+    """The member who knows the password: for a terminal, where there is no session. One answer for every refusal."""
+    row = Member.objects.filter(username=username, is_active=True).first()
+    holds = row.check_password(password) if row else Member().check_password(password)
+    if row is None or not holds or row.must_change_password:
+        if row is not None:
+            note_sign_in(MemberId(row.pk), succeeded=False, address="terminal")
+        raise NotAllowed(
+            "User name or password is not right, or the first password has not been changed yet.",
+            hint_zh="用户名或密码不正确，或者尚未修改初始密码。",
+        )
+    return actor_of_member(row)
+
+
 def actor_of_token(token: str) -> Actor | None:
     """The system whose live key this is; None for a token that is unknown, expired or revoked."""
     now = clock.now()

@@ -1,0 +1,38 @@
+"""Who acts at a terminal. Holding the machine is not holding a role: a member proves themself by password."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from pathlib import Path
+
+import typer
+
+from datong.kernel.config import load_settings
+from datong.kernel.contracts import Actor, platform_actor
+from datong.kernel.failures import BadInput
+
+
+def ask_actor(username: str) -> Actor:
+    """The member named by `--as`, once the password is given; without a name, the machine's own account.
+
+    The password comes from DATONG_PASSWORD_FILE or is asked for. The machine's account may only do what is declared
+    with `platform=True`: collect a file, describe a resource; never decide, grant or revoke.
+    """
+    if not username:
+        return platform_actor(f"terminal:{pwd.getpwuid(os.geteuid()).pw_name}")
+    from datong.kernel.identity.service import actor_of_sign_in
+
+    return actor_of_sign_in(username, _read_password(username))
+
+
+def _read_password(username: str) -> str:
+    named = load_settings().text("DATONG_PASSWORD_FILE")
+    if not named:
+        return str(typer.prompt(f"Password of {username}", hide_input=True, err=True))
+    path = Path(named)
+    if not path.is_file():
+        raise BadInput(f"DATONG_PASSWORD_FILE names {path}, which is no file.", file=str(path))
+    if path.stat().st_mode & 0o077:
+        raise BadInput(f"Run `chmod 600 {path}`: others can read this password.", file=str(path))
+    return path.read_text(encoding="utf-8").strip()
