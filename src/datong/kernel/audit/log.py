@@ -9,6 +9,7 @@ Nothing that `finish` made may leave the process before `mark_durable`; `committ
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import threading
 from collections import deque
@@ -46,7 +47,10 @@ from datong.kernel.limits import (
     AUDIT_HISTORY_S,
     AUDIT_SEGMENT_BYTES,
     AUDIT_SEGMENT_BYTES_MIN,
+    AUDIT_SPARE_RETRY_S,
 )
+
+_log = logging.getLogger(__name__)
 
 
 class Appended(NamedTuple):
@@ -95,7 +99,7 @@ class AuditLog:
         self.broken = ""
         self._control_indexes: dict[int, int] = {}
         self._spare: threading.Thread | None = None
-        self._spare_failure: OSError | None = None
+        self._spare_retry_at_s = 0.0
         self._untiled: deque[tuple[int, list[bytes]]] = deque()
         self._durable_checkpoint = ""
         self._published_size = -1
@@ -315,18 +319,22 @@ class AuditLog:
     def _roll(self) -> None:
         if self._spare is not None:
             self._spare.join()
+        no_room = "No room for another audit segment: free disk space."
+        if clock.monotonic_s() < self._spare_retry_at_s:
+            raise Unavailable(no_room, private="the last attempt was a moment ago")
         try:
             self.sync()
             self._begin_segment(self._number + 1, Cause.FULL)
             self.sync()
         except OSError as problem:
-            raise Unavailable("No room for another audit segment: free disk space.", private=str(problem)) from problem
+            self._spare_retry_at_s = clock.monotonic_s() + AUDIT_SPARE_RETRY_S
+            raise Unavailable(no_room, private=str(problem)) from problem
         oldest = self.reader.headers()[-2].last_seal_seq
         self._control_indexes = {seq: at for seq, at in self._control_indexes.items() if seq > oldest}
         self._prepare_spare()
 
     def _prepare_spare(self) -> None:
-        """Zero-fill the next segment beside the work; a failure shows when the segment is needed."""
+        """Zero-fill the next segment beside the work. A failure is logged; `_roll` tries again when it needs it."""
         number = self._number + 1
         if segment_path(self._segments_dir, number).exists():
             return
@@ -335,7 +343,7 @@ class AuditLog:
             try:
                 make_segment(self._segments_dir, number, self._segment_bytes)
             except OSError as problem:
-                self._spare_failure = problem
+                _log.error("the next audit segment could not be prepared: %s", problem)
 
         self._spare = threading.Thread(target=make, name="audit-spare-segment", daemon=True)
         self._spare.start()

@@ -30,6 +30,7 @@ from datong.kernel.audit.segments import (
     segment_path,
 )
 from datong.kernel.failures import NotFound
+from datong.kernel.limits import AUDIT_SEGMENTS_OPEN_MAX
 
 _TILE_PATH = re.compile(r"tile/(entries|0|[1-9][0-9]?)/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
 
@@ -47,7 +48,11 @@ class SegmentReader:
         self._lock = threading.Lock()
 
     def close(self) -> None:
-        os.close(self._descriptor)
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    __del__ = close
 
     def _learn(self, index: int) -> int:
         """The place of the frame that holds an entry. Threads may ask at the same time."""
@@ -79,7 +84,10 @@ class SegmentReader:
 
 
 class LogReader:
-    """A log folder, read only, from any number of threads. `size` follows the published checkpoint: what has a signature over it."""
+    """A log folder, read only, from any number of threads.
+
+    `size` follows the published checkpoint: what has a signature over it.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -136,6 +144,8 @@ class LogReader:
         number = known[at].number
         with self._lock:
             if number not in self._segments:
+                if len(self._segments) == AUDIT_SEGMENTS_OPEN_MAX:
+                    del self._segments[min(self._segments)]  # whoever still reads it holds it open
                 self._segments[number] = SegmentReader(segment_path(self.folder / "segments", number), known[at])
             return self._segments[number]
 

@@ -197,6 +197,9 @@ def make_segment(folder: Path, number: int, segment_bytes: int) -> Path:
             if piece % 4 == 0:
                 os.fdatasync(descriptor)
         os.fsync(descriptor)
+    except OSError:
+        temporary.unlink()
+        raise
     finally:
         os.close(descriptor)
     temporary.rename(path)

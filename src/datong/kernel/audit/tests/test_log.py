@@ -16,7 +16,7 @@ from datong.kernel.audit.entries import build_control_entry, seal_seq_of
 from datong.kernel.audit.failures import LogBusy, LogCorrupt
 from datong.kernel.audit.merkle import Frontier, leaf_hash, verify_consistency, verify_inclusion
 from datong.kernel.audit.reader import LogReader, tile_path
-from datong.kernel.audit.recovery import scan
+from datong.kernel.audit.recovery import Recovered, scan
 from datong.kernel.audit.segments import HEADER_BYTES, decode_header, read_frame, segment_numbers, segment_path
 from datong.kernel.audit.tests.samples import OTHER_SIGNER, SIGNER, control_row, data_entry, fill, open_log
 from datong.kernel.audit.verify import verify_log
@@ -54,6 +54,16 @@ def test_every_control_row_is_found_by_its_number_in_any_segment(tmp_path: Path)
         assert seal_seq_of(log.reader.read_entry(index)) == seal_seq
     assert log.find_control(last + 1) is None
     assert log.find_control(0) is None
+    log.close()
+
+
+def test_a_reader_keeps_few_segments_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datong.kernel.audit.reader.AUDIT_SEGMENTS_OPEN_MAX", 2)
+    log = open_log(tmp_path / "audit")
+    fill(log, 400)
+    assert len(list(log.reader.iter_entries(0, log.size))) == log.size
+    assert log.reader.read_entry(0) == data_entry(0)
+    assert len(log.reader._segments) <= 2 < log.segment_number
     log.close()
 
 
@@ -160,6 +170,44 @@ def test_a_publication_that_the_disk_refused_is_made_good_by_the_next(tmp_path: 
     assert log.reader.size == log.size > published
     log.close()
     verify_log(tmp_path / "audit", SIGNER.verifier).require_intact()
+
+
+def test_without_room_for_a_segment_calls_are_refused_until_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("datong.kernel.audit.log.AUDIT_SPARE_RETRY_S", 0)
+    (tmp_path / "audit" / "segments" / "00000001.new").mkdir(parents=True)  # no file of that name can be made
+    (tmp_path / "audit").chmod(0o700)
+    monkeypatch.setattr("datong.kernel.audit.log.recover", lambda _folder: Recovered())
+    log = open_log(tmp_path / "audit")
+    with pytest.raises(Unavailable, match="No room"):
+        fill(log, 400)
+    size = log.size
+    assert 100 < size < 2000
+    with pytest.raises(Unavailable, match="No room"):
+        fill(log, 1)
+    assert "could not be prepared" in caplog.text
+    (tmp_path / "audit" / "segments" / "00000001.new").rmdir()
+    fill(log, 10)
+    assert log.size > size
+    log.close()
+    verify_log(tmp_path / "audit", SIGNER.verifier).require_intact()
+
+
+def test_an_interrupted_publication_is_cut_off_and_written_again(tmp_path: Path) -> None:
+    log = open_log(tmp_path / "audit")
+    fill(log, 5)
+    log.close()
+    history = tmp_path / "audit" / "checkpoints"
+    whole = history.read_bytes()
+    for cut in (1, 2, 5, 60, 100, 140):
+        history.write_bytes(whole + (SIGNER.sign_checkpoint(5, bytes(32)).encode() + b"\n")[:-cut])
+        (tmp_path / "audit" / "checkpoint.new").write_text("half")
+        log = open_log(tmp_path / "audit")
+        fill(log, 1)
+        log.close()
+        assert verify_log(tmp_path / "audit", SIGNER.verifier).is_intact, cut
+        whole = history.read_bytes()
 
 
 def test_threads_read_and_check_a_log_that_is_being_written(tmp_path: Path) -> None:

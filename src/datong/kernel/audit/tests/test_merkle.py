@@ -65,7 +65,7 @@ def test_known_roots_of_the_certificate_transparency_reference() -> None:
 
 
 @given(batch_sizes)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_appending_in_batches_gives_the_root_and_every_path(sizes: list[int]) -> None:
     entries = entries_of(sum(sizes))
     frontier, done = Frontier(), 0
