@@ -14,7 +14,7 @@ from django.db import connection
 from datong.kernel import clock, ids
 from datong.kernel.action.service import action
 from datong.kernel.contracts import ROLE_TITLES, Actor, Role, Subject, platform_actor
-from datong.kernel.failures import BadInput, NotFound
+from datong.kernel.failures import BadInput, NotAllowed, NotFound
 from datong.kernel.identity.contracts import (
     KEY_REVOCATIONS,
     AccountNotTakenOver,
