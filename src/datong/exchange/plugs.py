@@ -73,12 +73,14 @@ def plug() -> None:
     from datong.cases.contracts import CASE_KINDS
     from datong.exchange import jobs
     from datong.exchange.service.requests import RequestCase
+    from datong.exchange.web import panels
     from datong.kernel.identity.contracts import KEY_REVOCATIONS
 
     for kind in ACTIONS:
         declare_action(kind)
     for item in NAVIGATION:
         NAV_ITEMS.fill(item.key, item)
+    panels.plug()
     CASE_KINDS.fill(RequestCase.key, RequestCase())
     KEY_REVOCATIONS.fill("exchange", jobs.withdraw_key)
     handlers.on("grant.approved", "exchange.serve-grant", jobs.on_grant_approved)

@@ -31,7 +31,7 @@ class Workspace:
     late_count: int
     waiting_count: int
     cases: list[CaseView]
-    runs: list[RunView]
+    runs: tuple[RunView, ...]
     requests: list[RequestView]
     grants_given_count: int
     users_count: int
@@ -61,7 +61,7 @@ def gather_workspace(actor: Actor, *, due: str = "") -> Workspace:
         late_count=sum(c.deadline.is_late for c in waiting),
         waiting_count=len(waiting),
         cases=[c for c in waiting if _is_chosen(c, due)],
-        runs=collect.find_runs(actor, limit=RUNS_SHOWN_MAX),
+        runs=collect.find_runs(actor, limit=RUNS_SHOWN_MAX).items,
         requests=[r for r in exchange.find_requests(actor) if r.agency_id == actor.agency_id][:REQUESTS_SHOWN_MAX],
         grants_given_count=len(in_force),
         users_count=len({g.agency_id for g in in_force}),

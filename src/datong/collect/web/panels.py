@@ -22,7 +22,7 @@ VERSIONS_SHOWN_MAX = 8
 
 def show_runs(actor: Actor, resource: ResourceView) -> Mapping[str, Any] | None:
     """The owner's own business: members of other agencies do not see the runs."""
-    runs = service.find_runs(actor, resource_id=ResourceId(resource.id), limit=RUNS_SHOWN_MAX)
+    runs = service.find_runs(actor, resource_id=ResourceId(resource.id), limit=RUNS_SHOWN_MAX).items
     return {"runs": [(run, run_tag(run)) for run in runs]} if runs else None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from datong.collect.contracts import RunState, RunView
+from datong.collect.contracts import RunState, RunStep, RunView
 from datong.quality.contracts import DIMENSION_TITLES
 from datong.ui.web.charts import Chart
 from datong.ui.web.words import pick, zh_en
@@ -61,11 +61,26 @@ def run_steps(run: RunView) -> list[StepLine]:
         if step.seconds is None and not is_over:
             state = {RunState.FAILED: "bad", RunState.UNCHANGED: ""}.get(run.state, "" if run.is_final else "now")
             is_over = True
-        note = step.detail
-        if step.seconds is not None:
-            note = zh_en("{detail}　{s}秒", "{detail} · {s} s", detail=step.detail, s=_seconds(step.seconds))
+        note = _step_note(step, run)
+        if step.seconds:
+            note = zh_en("{note}　{s}秒", "{note} · {s} s", note=note, s=_seconds(step.seconds))
         lines.append(StepLine(state=state, title=pick(step.title_zh, step.title_en), note=note))
     return lines
+
+
+def _step_note(step: RunStep, run: RunView) -> str:
+    """What a step came to, in words; nothing before it has happened."""
+    if step.seconds is None:
+        return ""
+    words = {
+        "land": lambda: zh_en("{n}字节", "{n} bytes", n=f"{run.bytes:,}"),
+        "read": lambda: zh_en("{n}行，{e}", "{n} rows, {e}", n=f"{run.rows_read:,}", e=run.encoding.upper()),
+        "check": lambda: zh_en("{n}条规则", "{n} rule|{n} rules", n=len(run.rules)),
+        "quarantine": lambda: zh_en("{n}行", "{n} row|{n} rows", n=f"{run.rows_quarantined:,}"),
+        "commit": lambda: zh_en("{n}行", "{n} row|{n} rows", n=f"{run.rows_accepted:,}"),
+        "publish": lambda: run.version_label or "",
+    }
+    return words[step.name]() if step.name in words else step.detail
 
 
 def dimension_lines(run: RunView, previous: RunView | None) -> list[DimensionLine]:

@@ -72,6 +72,7 @@ def show_run(request: HttpRequest, run_id: str) -> HttpResponse:
     run = service.get_run(RunId(run_id), actor)
     recent = [other for other in service.find_runs(actor, resource_id=run.resource_id).items if other.score is not None]
     rule = request.GET.get("rule") or (run.reasons[0].rule if run.reasons else "")
+    may_read = is_allowed(service.EXPORTED, actor, _subject(run))
     context = {
         "run": run,
         "tag": run_tag(run),
@@ -80,7 +81,10 @@ def show_run(request: HttpRequest, run_id: str) -> HttpResponse:
         "previous": _previous(run, recent),
         "trend": trend_chart(recent[:TREND_RUNS_MAX]),
         "groups": quarantine_groups(run, rule),
-        "rows": service.read_quarantine(run.id, rule=rule, rows_max=QUARANTINE_SHOWN_ROWS_MAX) if rule else [],
+        "may_read_rows": may_read,
+        "rows": service.read_quarantine(run.id, actor, rule=rule, rows_max=QUARANTINE_SHOWN_ROWS_MAX)
+        if rule and may_read
+        else [],
         "rows_shown_max": QUARANTINE_SHOWN_ROWS_MAX,
         "failure": _failure_lines(run),
         "progress": _progress(run),
@@ -106,7 +110,7 @@ def download_quarantine(request: HttpRequest, run_id: str) -> HttpResponse | Fil
     actor = require_member(request)
     run = service.get_run(RunId(run_id), actor)
     out = io.BytesIO()
-    service.write_quarantine_csv(run.id, out)
+    service.write_quarantine_csv(run.id, out, actor, spreadsheet_safe=True)
     out.seek(0)
     return FileResponse(out, as_attachment=True, filename=f"{run.number}-quarantine.csv", content_type="text/csv; charset=utf-8")
 
@@ -130,5 +134,5 @@ def _failure_lines(run: RunView) -> dict[str, Any] | None:
     return service.localise_failure(run.failure)
 
 
-def may_collect(actor: Any, resource: Any) -> bool:
-    return is_allowed("run.started", actor, Subject(kind="resource", id=resource.id, agency_id=AgencyId(resource.agency_id)))
+def _subject(run: RunView) -> Subject:
+    return Subject(kind="resource", id=run.resource_id, agency_id=AgencyId(run.agency_id), name=run.resource_title)
