@@ -232,11 +232,14 @@ def read_supplement(path: Path) -> list[DivisionEntry]:
 
 
 def read_table(path: Path) -> Divisions:
-    """A fuller table from a CSV `code,name,first_seen,last_seen` with months as YYYYMM, one row an interval.
+    """A table of its own from a CSV: `code,name,first_seen,last_seen` with months as YYYYMM, one row an interval.
 
-    The months that occur are the snapshots it was made of, so it is merged like them. DivisionTableInvalid names
-    the line that cannot be read.
+    The months that occur are the snapshots it was made of, so it is merged like them. A file with the headings of a
+    supplement (`read_supplement`) is taken as that. DivisionTableInvalid names the line that cannot be read.
     """
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        if "valid_from" in next(csv.reader(lines), []):
+            return Divisions(read_supplement(path))
     rows: list[tuple[str, str, dt.date, dt.date]] = []
     with path.open(encoding="utf-8-sig", newline="") as lines:
         for line, row in enumerate(csv.DictReader(lines), start=2):

@@ -170,6 +170,7 @@ def test_a_supplement_is_read_and_a_bad_line_named(tmp_path: Path) -> None:
         ("990101", dt.date(1990, 1, 1), None),
         ("990109", None, dt.date(2001, 1, 1)),
     ]
+    assert list(read_table(source).entries()) == entries, "either form is a table"
     source.write_text("code,name,valid_from,valid_to\n990101,北岭区,1990,\n", "utf-8")
     with pytest.raises(DivisionTableInvalid) as caught:
         read_supplement(source)

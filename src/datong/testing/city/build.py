@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import json
-from collections.abc import Iterator
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,7 +26,7 @@ from datong.testing.city.copies import (
 )
 from datong.testing.city.dirt import DIRT
 from datong.testing.city.firms import Firm, Legal, generate_firms, with_legal_persons
-from datong.testing.city.model import AS_OF_DEFAULT, CityReport, CopyCount
+from datong.testing.city.model import AS_OF_DEFAULT, CityReport
 from datong.testing.city.people import Person, generate_people
 from datong.testing.city.places import CITY_DIVISIONS
 
@@ -37,7 +37,8 @@ _PEOPLE_SCHEMA: Final = pa.schema(
 _FIRM_SCHEMA: Final = pa.schema(
     [pa.field(name, pa.int64() if name in _NUMBERS else pa.string()) for name in Firm._fields]
 )
-_LINE_SCHEMA: Final = pa.schema([("file", pa.string()), ("line", pa.int64()), ("entity", pa.int64())])
+_LINE_FIELDS: Final[Mapping[str, pa.DataType]] = {"file": pa.string(), "line": pa.int64(), "entity": pa.int64()}
+_LINE_SCHEMA: Final = pa.schema(_LINE_FIELDS)
 _LEADERS_PER_FIRM: Final = 0.85
 
 
@@ -90,7 +91,7 @@ def build_city(
         as_of=as_of,
         copies=copies,
     )
-    (out / "report.json").write_text(json.dumps(_plain(report), ensure_ascii=False, indent=2) + "\n", "utf-8")
+    (out / "report.json").write_text(_report_text(report), encoding="utf-8")
     return report
 
 
@@ -183,29 +184,14 @@ def _write_divisions(path: Path) -> None:
 
 def _count_namesakes(path: Path) -> int:
     counts = pq.read_table(path, columns=["name"]).group_by("name").aggregate([("name", "count")])
-    return sum(count for count in counts.column("name_count").to_pylist() if count > 1)
+    return sum(count for count in counts.column("name_count").to_pylist() if count is not None and count > 1)
 
 
-def _plain(report: CityReport) -> dict[str, Any]:
-    def convert(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: convert(inner) for key, inner in value.items()}
-        return str(value) if isinstance(value, Path | dt.date) else value
-
-    return {key: convert(value) for key, value in _without_folder(report)}
-
-
-def _without_folder(report: CityReport) -> Iterator[tuple[str, Any]]:
-    """The report's fields without the folder, so that equal cities have equal files."""
-    copies = {}
-    for name, copy in report.copies.items():
-        copies[name] = _copy_fields(copy)
-    for key, value in asdict(report).items():
-        if key == "copies":
-            yield key, copies
-        elif key != "out":
-            yield key, value
-
-
-def _copy_fields(copy: CopyCount) -> dict[str, Any]:
-    return asdict(copy) | {"path": copy.path.name}
+def _report_text(report: CityReport) -> str:
+    """The report as JSON, without the folder: equal cities have equal files."""
+    fields = asdict(report)
+    del fields["out"]
+    fields["as_of"] = report.as_of.isoformat()
+    for copy in fields["copies"].values():
+        copy["path"] = copy["path"].name
+    return json.dumps(fields, ensure_ascii=False, indent=2) + "\n"
