@@ -158,6 +158,7 @@ def _identifier(custom: CustomWords, kind: LogicalType) -> IdentifierKind | None
     found = custom.words("identifierKind", IdentifierKind)
     if kind is not LogicalType.STRING:
         custom.add(
+            "identifierKind",
             "column.identifier-type",
             (
                 "An identifier must be a string: it has leading zeros and letters",

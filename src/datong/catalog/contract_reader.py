@@ -46,7 +46,8 @@ def read_contract(text: str) -> DataContract | tuple[ContractFinding, ...]:
         return tuple(document.findings)
     check_schema(document)
     contract = _build(Part(document, document.data, ()))
-    return tuple(document.findings) or contract
+    spoilt = {finding.path for finding in document.findings if finding.code.startswith("yaml.")}
+    return tuple(f for f in document.findings if f.code.startswith("yaml.") or f.path not in spoilt) or contract
 
 
 def _build(root: Part) -> DataContract:
@@ -150,6 +151,7 @@ def _check_head(root: Part, custom: CustomWords) -> None:
 
 
 def _sharing(custom: CustomWords) -> Sharing:
+    """The terms. A type that is missing or unknown reads as unconditional: its finding keeps the contract out."""
     if not custom.has("sharingType"):
         custom.add(
             "sharingType",
@@ -161,7 +163,7 @@ def _sharing(custom: CustomWords) -> Sharing:
             ),
         )
     sharing = Sharing(
-        type=custom.word("sharingType", SharingType, SharingType.WITHHELD),
+        type=custom.word("sharingType", SharingType, SharingType.UNCONDITIONAL),
         condition=custom.text("sharingCondition"),
         basis=custom.text("sharingBasis"),
         modes=custom.words("shareModes", ShareMode),
@@ -290,7 +292,8 @@ def _check_columns(table: Part, columns: tuple[Column, ...], sharing: Sharing) -
     headers = Counter(header for column in columns for header in column.source_names)
     for index, column in enumerate(columns):
         part = Part(table.document, {}, (*table.path, "properties", index))
-        if column.sharing is SharingType.CONDITIONAL and not (column.sharing_condition or sharing.condition):
+        own = column.sharing if column.sharing is not sharing.type else None
+        if own is SharingType.CONDITIONAL and not (column.sharing_condition or sharing.condition):
             part.add(
                 "column.condition-missing",
                 ("A column shared on condition must state the condition", "有条件共享的信息项须写明共享条件"),

@@ -116,7 +116,18 @@ def _add_unknown(document: YamlDocument, path: Path, names: list[str], *, everyt
     for name in names:
         if name in _known_fields() and not everything:
             continue
-        near = difflib.get_close_matches(name, _known_fields(), n=1, cutoff=0.75)
+        near = difflib.get_close_matches(name, _known_fields() - {name}, n=1, cutoff=0.75)
+        if name in _known_fields():
+            document.add(
+                (*path, name),
+                "odcs.misplaced-field",
+                (f"The field `{name}` does not belong here", f"字段“{name}”不能写在此处"),
+                (
+                    "It may belong to another logicalType or level; move or remove it.",
+                    "它属于其他类型或层级，请移动或删除。",
+                ),
+            )
+            continue
         document.add(
             (*path, name),
             "odcs.unknown-field",

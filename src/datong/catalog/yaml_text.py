@@ -108,7 +108,7 @@ class _YamlReader:
                 if isinstance(event, DocumentStartEvent):
                     if document.places:
                         document.add((), "yaml.documents", _MANY_DOCUMENTS, _ONE_DOCUMENT, _place(event))
-                        break
+                        raise _StopReading
                     document.data = self._value(next(self._events), (), 0)
             if not document.places:
                 document.add((), "yaml.empty", ("The file is empty", "文件是空的"), _START_WITH_ID, (1, 1))
@@ -131,6 +131,10 @@ class _YamlReader:
             document.add(path, "yaml.alias", _ALIAS, _WRITE_OUT, place)
             if isinstance(event, AliasEvent):
                 return None
+        if not isinstance(event, ScalarEvent) and getattr(event, "tag", None) is not None:
+            document.add(
+                path, "yaml.tag", (f"The tag {event.tag} is not allowed", f"不允许使用标签{event.tag}"), _NO_TAGS
+            )
         if isinstance(event, MappingStartEvent):
             return self._mapping(path, depth)
         if isinstance(event, SequenceStartEvent):
