@@ -59,6 +59,7 @@ customProperties:
   - {{property: agency, value: {agency}}}
   - {{property: sharingType, value: conditional}}
   - {{property: sharingCondition, value: 测试}}
+  - {{property: shareModes, value: [batch]}}
   - {{property: nullTokens, value: ["NA"]}}
   - {{property: collectMode, value: {mode}}}
 """

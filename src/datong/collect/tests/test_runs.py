@@ -20,7 +20,6 @@ from datong.kernel.failures import Failure, NotAllowed
 from datong.lake import service as lake
 
 pytestmark = pytest.mark.django_db(transaction=True)
-GOOD = ("11010519491231002X,张三丰,1949-12-31,100", "110101199003070134,李 四,,", "91350100M000100Y43,王五,1990-03-07,5")
 
 
 def rows_of(office: Office) -> list[dict[str, object]]:
@@ -36,7 +35,7 @@ def test_good_rows_become_a_version_and_the_rest_are_quarantined(
     run = office.collect(
         make_csv(
             "11010519491231002X,张三丰,1949-12-31,100",
-            "110105194912310021,错一位,1949-12-31,100",
+            "11O10519491231002X,错一位,1949-12-31,100",
             "110101199003070134,李四,1990/3/7,NA",
             "110101199003070134,李四光,1990年3月7日,2e3",
             ",无号码,2000-02-30,-5",
@@ -56,8 +55,8 @@ def test_good_rows_become_a_version_and_the_rest_are_quarantined(
         6: "id_number.required",
         7: "row.shape",
     }
-    assert "X" in found[3].reason_zh
-    assert found[3].suggestion_zh == "第18位疑似录错，改为X后相符"
+    assert found[3].reason_zh == "第3位“O”不是允许的字符"
+    assert found[3].suggestion_zh == "O改为0后相符，可直接采用"
     assert found[6].others == ("born_on.type", "income.range")
     assert found[7].row["+1"] == "多一列"
     assert sum(reason.rows for reason in run.reasons) == 4
