@@ -190,20 +190,6 @@ def national_divisions() -> Divisions:
     return table.with_supplement([DivisionEntry(code=NATION_CODE, name="中华人民共和国")])
 
 
-_added: Divisions | None = None
-
-
-def add_divisions(entries: Iterable[DivisionEntry]) -> None:
-    """Add local codes in this process: called at start with the operator's files, or by the demo city."""
-    global _added
-    _added = divisions().with_supplement(entries)
-
-
-def divisions() -> Divisions:
-    """The table in force: the built-in one and what was added."""
-    return _added or national_divisions()
-
-
 def read_supplement(path: Path) -> list[DivisionEntry]:
     """Local codes from a CSV `code,name,valid_from,valid_to`, dates as YYYY-MM-DD or empty; `valid_to` is exclusive.
 

@@ -7,7 +7,7 @@ import datetime as dt
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datong.cases.calendar import (
@@ -83,6 +83,7 @@ def test_the_strip_tells_each_kind_of_day() -> None:
     assert titles
 
 
+@settings(deadline=None)
 @given(start=st.dates(dt.date(2004, 1, 1), dt.date(2035, 12, 31)), days=st.integers(0, 60))
 def test_counting_there_and_back_agrees(start: dt.date, days: int) -> None:
     due = add_working_days(start, days).date

@@ -43,7 +43,7 @@ CITY_DIVISIONS: Final = (
     DivisionEntry(code=CITY_CODE, name=CITY_NAME, valid_from=_SINCE),
     *(DivisionEntry(code=code, name=name, valid_from=_SINCE) for code, (name, _) in DISTRICTS.items()),
 )
-"""The invented codes, for `Divisions.with_supplement` or `add_divisions`."""
+"""The invented codes, for `Divisions.with_supplement`."""
 
 
 def city_divisions() -> Divisions:
