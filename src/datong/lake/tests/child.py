@@ -15,7 +15,22 @@ import django
 import duckdb
 
 
+def write_unlocked(agency: str, count: int) -> None:
+    from datong.kernel.config import load_settings
+    from datong.lake.engine import get_lake
+    from datong.lake.tables import qualify
+
+    with get_lake(load_settings()).connect(agency) as connection:
+        for _ in range(count):
+            age = connection.execute(f"select age from {qualify('people')} where id = 'shared'").fetchall()[0][0]
+            time.sleep(0.02)
+            connection.execute(f"update {qualify('people')} set age = {age + 1} where id = 'shared'")
+
+
 def main() -> None:
+    if sys.argv[1] == "unlocked":
+        write_unlocked(sys.argv[2], int(sys.argv[4]))
+        return
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "datong.app.control.settings")
     django.setup()
     from datong.kernel.ids import ResourceId, RunId
@@ -45,12 +60,6 @@ def main() -> None:
     elif action == "merge":
         for i in range(count):
             commit_version(RunId(f"{name}-{i}"), ResourceId("people"), merge_rows(i), target=target)
-    elif action == "unlocked":
-        with helpers.lake().connect(agency) as connection:
-            for _ in range(count):
-                age = connection.execute(f"select age from {qualify('people')} where id = 'shared'").fetchall()[0][0]
-                time.sleep(0.02)
-                connection.execute(f"update {qualify('people')} set age = {age + 1} where id = 'shared'")
     else:
         sys.exit(f"unknown action {action}")
 

@@ -8,33 +8,49 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import duckdb
 import pytest
 
-from datong.kernel.config import load_settings
+from datong.kernel.config import Secret, load_settings, make_private_dir
 from datong.kernel.failures import TooMany
-from datong.kernel.ids import ResourceId
 from datong.lake import runner
 from datong.lake.allowlist import check_query
-from datong.lake.contracts import QueryFailed, QueryRefused, QueryTooLarge, QueryTooLong, VersionView
+from datong.lake.contracts import QueryFailed, QueryRefused, QueryTooLarge, QueryTooLong
+from datong.lake.engine import get_lake
 from datong.lake.runner import PinnedTable, RunLimits, run_query
-from datong.lake.service import commit_version
-from datong.lake.tests.helpers import make_target, new_agency, new_run, replacing
+from datong.lake.runner_child import open_tables
+from datong.lake.snapshots import read_current_snapshot
+from datong.lake.tables import columns_of, ensure_table, write_replace
+from datong.lake.tests.helpers import PEOPLE, new_agency
 
-PEOPLE_ID = ResourceId("people")
 ENDLESS = "with recursive n as (select 1 as i union all select i + 1 from n where i < 1e15) select max(i) from n"
 
 
-@pytest.fixture
-def versions(transactional_db: None) -> tuple[VersionView, VersionView]:
-    target = make_target(new_agency())
-    first = commit_version(new_run(), PEOPLE_ID, replacing("('a', 'x', 1), ('b', 'y', 2)"), target=target)
-    return first, commit_version(new_run(), PEOPLE_ID, replacing("('c', 'z', 3)"), target=target)
+@dataclass(frozen=True)
+class Pinned:
+    """Two states of one table, and a table of another agency."""
+
+    earlier: PinnedTable
+    now: PinnedTable
+    other: PinnedTable
 
 
-def pin(version: VersionView, *columns: str) -> PinnedTable:
-    return PinnedTable(agency=version.agency, table=version.table, snapshot=version.snapshot, columns=columns)
+@pytest.fixture(scope="module")
+def pinned(database_url: Secret) -> Pinned:
+    rows = {"earlier": "('a', 'x', 1), ('b', 'y', 2)", "now": "('c', 'z', 3)", "other": "('a', 'q', 7)"}
+    own, foreign = new_agency(), new_agency()
+    tables = {}
+    for name, agency in (("earlier", own), ("now", own), ("other", foreign)):
+        with get_lake(load_settings()).connect(agency) as connection:
+            connection.execute("begin")
+            ensure_table(connection, "people", columns_of(PEOPLE))
+            write_replace(connection, "people", f"select * from (values {rows[name]}) as given(id, name, age)")
+            connection.execute("commit")
+            tables[name] = PinnedTable(agency=agency, table="people", snapshot=read_current_snapshot(connection))
+    return Pinned(**tables)
 
 
 def ask(query: str, tables: dict[str, PinnedTable], **options: object) -> list[dict[str, object]]:
@@ -42,9 +58,8 @@ def ask(query: str, tables: dict[str, PinnedTable], **options: object) -> list[d
         return reader.read_all().to_pylist()
 
 
-def test_a_query_sees_its_version_and_its_columns(versions: tuple[VersionView, VersionView]) -> None:
-    first, second = versions
-    tables = {"earlier": pin(first, "id", "age"), "now": pin(second)}
+def test_a_query_sees_its_version_and_its_columns(pinned: Pinned) -> None:
+    tables = {"earlier": replace(pinned.earlier, columns=("id", "age")), "now": pinned.now}
     assert ask("select id, age from earlier order by id", tables) == [{"id": "a", "age": 1}, {"id": "b", "age": 2}]
     assert ask("select name from now", tables) == [{"name": "z"}]
     assert ask("select count(*) as n from earlier where age > $least", tables, parameters={"least": 1}) == [{"n": 1}]
@@ -53,22 +68,19 @@ def test_a_query_sees_its_version_and_its_columns(versions: tuple[VersionView, V
     assert "name" in caught.value.facts["said"]
 
 
-def test_two_agencies_meet_in_one_query(versions: tuple[VersionView, VersionView]) -> None:
-    other = commit_version(
-        new_run(), ResourceId("others"), replacing("('a', 'q', 7)"), target=make_target(new_agency(), "others")
-    )
-    tables = {"ours": pin(versions[0]), "theirs": pin(other)}
+def test_two_agencies_meet_in_one_query(pinned: Pinned) -> None:
+    tables = {"ours": pinned.earlier, "theirs": pinned.other}
     assert ask("select theirs.age from ours join theirs using (id)", tables) == [{"age": 7}]
 
 
-def test_a_query_that_runs_too_long_is_killed(versions: tuple[VersionView, VersionView]) -> None:
+def test_a_query_that_runs_too_long_is_killed(pinned: Pinned) -> None:
     with pytest.raises(QueryTooLong) as caught:
-        ask(ENDLESS, {"people": pin(versions[0])}, limits=RunLimits(query_s=2))
+        ask(ENDLESS, {"people": pinned.earlier}, limits=RunLimits(query_s=2))
     assert caught.value.facts["limit_s"] == 2
     assert find_children() == []
 
 
-def test_the_kill_is_needed(versions: tuple[VersionView, VersionView], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_kill_is_needed(pinned: Pinned, monkeypatch: pytest.MonkeyPatch) -> None:
     """The planted violation: a runner whose clock does not kill still has the child when the time is over."""
     monkeypatch.setattr(runner._Run, "expire", lambda run: None)
     seen: list[list[int]] = []
@@ -82,7 +94,7 @@ def test_the_kill_is_needed(versions: tuple[VersionView, VersionView], monkeypat
     watcher = threading.Thread(target=look_and_end)
     watcher.start()
     with pytest.raises(QueryTooLarge):
-        ask(ENDLESS, {"people": pin(versions[0])}, limits=RunLimits(query_s=1))
+        ask(ENDLESS, {"people": pinned.earlier}, limits=RunLimits(query_s=1))
     watcher.join()
     assert len(seen[0]) == 1
 
@@ -94,9 +106,9 @@ def test_the_kill_is_needed(versions: tuple[VersionView, VersionView], monkeypat
         "select max(length(repeat('x', 1000000000) || id)) from people",
     ],
 )
-def test_a_query_that_takes_too_much_memory_ends(versions: tuple[VersionView, VersionView], query: str) -> None:
+def test_a_query_that_takes_too_much_memory_ends(pinned: Pinned, query: str) -> None:
     with pytest.raises(QueryTooLarge):
-        ask(query, {"people": pin(versions[0])}, limits=RunLimits(memory_mib=64, temp_mib=1, query_s=30))
+        ask(query, {"people": pinned.earlier}, limits=RunLimits(memory_mib=64, temp_mib=1, query_s=30))
 
 
 def test_the_kernels_limit_stands_behind_duckdbs() -> None:
@@ -112,26 +124,24 @@ def test_the_kernels_limit_stands_behind_duckdbs() -> None:
     assert done.stdout.strip() == "refused"
 
 
-def test_an_answer_that_is_too_large_is_not_cut_short(versions: tuple[VersionView, VersionView]) -> None:
+def test_an_answer_that_is_too_large_is_not_cut_short(pinned: Pinned) -> None:
     with pytest.raises(QueryTooLarge) as caught:
-        ask("select i from range(1000000) r(i)", {"people": pin(versions[0])}, limits=RunLimits(result_bytes=1_000_000))
+        ask("select i from range(1000000) r(i)", {"people": pinned.earlier}, limits=RunLimits(result_bytes=1_000_000))
     assert caught.value.facts["limit_bytes"] == 1_000_000
 
 
-def test_leaving_early_ends_the_process(versions: tuple[VersionView, VersionView]) -> None:
-    with run_query(load_settings(), "select i from range(100000000) r(i)", {"people": pin(versions[0])}) as reader:
+def test_leaving_early_ends_the_process(pinned: Pinned) -> None:
+    with run_query(load_settings(), "select i from range(100000000) r(i)", {"people": pinned.earlier}) as reader:
         assert reader.read_next_batch().num_rows > 0
         assert len(find_children()) == 1
     assert find_children() == []
     assert not list((load_settings().lake_dir / ".tmp").glob("runner-*/*"))
 
 
-def test_the_host_has_so_many_places(
-    versions: tuple[VersionView, VersionView], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_host_has_so_many_places(pinned: Pinned, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "RUNNER_PROCESSES_MAX", 1)
     monkeypatch.setattr(runner, "RUNNER_WAIT_S_MAX", 0.2)
-    tables = {"people": pin(versions[0])}
+    tables = {"people": pinned.earlier}
     with run_query(load_settings(), "select 1 as n", tables), pytest.raises(TooMany):
         ask("select 1 as n", tables)
     assert ask("select 1 as n", tables) == [{"n": 1}]
@@ -205,24 +215,31 @@ def test_what_computes_is_allowed(query: str) -> None:
     check_query(query, ["people"])
 
 
-def test_behind_the_list_duckdb_itself_is_locked(
-    versions: tuple[VersionView, VersionView], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """With the list switched off, files, settings and other databases stay out of reach."""
-    monkeypatch.setattr(runner, "check_query", lambda query, tables: None)
+def test_behind_the_list_duckdb_itself_is_locked(pinned: Pinned, tmp_path: Path) -> None:
+    """With the list out of the way, files, settings and other databases stay out of reach."""
+    settings = load_settings()
+    limits = {"memory_mib": 256, "temp_mib": 1, "threads": 1}
+    job = {
+        "tables": {"people": asdict(pinned.earlier)},
+        "limits": limits,
+        "address": get_lake(settings).address.reveal(),
+    }
     secret = tmp_path / "secret.txt"
     secret.write_text("x")
-    for query in (
-        f"select * from read_text('{secret}')",
-        "set threads = 9",
-        f"attach '{tmp_path}/other.db'",
-        f"copy (select 1) to '{tmp_path}/out.csv'",
-        "install spatial",
-        f"delete from lake_{versions[0].agency}.main.people",
-    ):
-        with pytest.raises(QueryFailed):
-            ask(query, {"people": pin(versions[0])})
-    assert [file.name for file in tmp_path.iterdir()] == ["secret.txt"]
+    with open_tables(settings, job, make_private_dir(tmp_path / "temp")) as connection:
+        assert connection.execute("select count(*) from people").fetchall() == [(2,)]
+        for query in (
+            f"select * from read_text('{secret}')",
+            "set threads = 9",
+            "set enable_external_access = true",
+            f"attach '{tmp_path}/other.db'",
+            f"copy (select 1) to '{tmp_path}/out.csv'",
+            "install spatial",
+            f"delete from lake_{pinned.earlier.agency}.main.people",
+        ):
+            with pytest.raises(duckdb.Error):
+                connection.execute(query)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["secret.txt", "temp"]
 
 
 def find_children() -> list[int]:

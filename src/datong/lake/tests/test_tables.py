@@ -25,10 +25,17 @@ from datong.lake.tables import (
 from datong.lake.tests.helpers import PEOPLE, new_agency
 
 
+@pytest.fixture(scope="module")
+def agency(database_url: Secret) -> str:
+    """One catalogue for the module: making one takes longer than a test."""
+    return new_agency()
+
+
 @pytest.fixture
-def connection(database_url: Secret) -> Iterator[duckdb.DuckDBPyConnection]:
-    with get_lake(load_settings()).connect(new_agency()) as connection:
+def connection(agency: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    with get_lake(load_settings()).connect(agency) as connection:
         yield connection
+        connection.execute(f"drop table if exists {qualify('people')}")
 
 
 @pytest.fixture
