@@ -68,7 +68,7 @@ def lint(
         raise ContractsInvalid(
             f"{len(bad)} of {len(files)} files have errors.",
             hint_zh=f"{len(files)}个文件中有{len(bad)}个有错误。",
-            **({"files": bad} if as_json else {}),
+            files=bad if as_json else None,
         )
     if as_json:
         _json({"files": good})
