@@ -73,6 +73,8 @@ class NotSignedIn(Failure):
 class NotAllowed(Failure):
     code, status, retry = "not-allowed", 403, Retry.AFTER_CHANGE
     title, title_zh = "This is not allowed for you", "你没有这项权限"
+    is_audited: bool = False
+    """Set once the attempt is in the audit log, so that no door writes it twice."""
 
 
 class NotFound(Failure):

@@ -54,6 +54,8 @@ def make_cast(agencies: Mapping[str, tuple[str, str]] = AGENCIES) -> Cast:
         officers = identity.create_first_officers(
             agency_code="data", agency_name="市数据局", agency_name_en="Data Bureau"
         )
+        for created in officers.values():
+            identity.change_password(created.id, current=created.first_password, new=PASSWORD)
         operator = identity.actor_of_member(officers[Role.OPERATOR].id)
         security = identity.actor_of_member(officers[Role.SECURITY].id)
         made = {"data": identity.get_agency("data")}

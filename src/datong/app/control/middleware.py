@@ -15,13 +15,14 @@ from django.utils.functional import SimpleLazyObject
 
 from datong.app.control import errors, metrics
 from datong.kernel import clock, ids
+from datong.kernel.action.service import note_refusal
 from datong.kernel.contracts import ANONYMOUS, Actor
-from datong.kernel.failures import Bug, Failure, NotSignedIn, TooLarge
+from datong.kernel.failures import Bug, Failure, NotAllowed, NotSignedIn, TooLarge
 from datong.kernel.identity.service import actor_of_token
 from datong.kernel.limits import REQUEST_BODY_BYTES_MAX, TOKEN_CHARACTERS_MAX, UPLOAD_BYTES_MAX
 from datong.kernel.logs import operation_id
 from datong.kernel.store.actors import read_member_actor
-from datong.kernel.web.requests import answer_failure, wants_json
+from datong.kernel.web.requests import actor_of, answer_failure, wants_json
 
 log = logging.getLogger("datong.control")
 Next = Callable[[HttpRequest], HttpResponseBase]
@@ -146,6 +147,8 @@ class FailureShape:
         if isinstance(exception, Failure):
             if exception.private:
                 log.warning("%s", exception.code, extra={"facts": {"private": exception.private}})
+            if isinstance(exception, NotAllowed) and actor_of(request).is_member:
+                note_refusal(f"{request.method} {_route(request)}", actor_of(request), exception)
             return answer_failure(request, exception)
         if type(exception).__module__.startswith("django."):
             return None
@@ -155,6 +158,10 @@ class FailureShape:
             "unforeseen %s", type(exception).__name__, exc_info=exception, extra={"facts": {"path": request.path}}
         )
         return answer_failure(request, bug)
+
+
+def _route(request: HttpRequest) -> str:
+    return f"/{request.resolver_match.route}" if request.resolver_match else request.path
 
 
 def client_address(request: HttpRequest) -> str:

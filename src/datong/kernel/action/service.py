@@ -127,6 +127,12 @@ def is_allowed(verb: str, actor: Actor, subject: Subject | None) -> bool:
     return True
 
 
+def note_refusal(verb: str, actor: Actor, refusal: NotAllowed) -> None:
+    """Audit a refusal that came before any action began, e.g. at a page's door. One that `action` raised is audited."""
+    if not refusal.is_audited:
+        _write_refusals(_Operation(log_operation_id.get() or ids.new_id("op"), [(verb, actor, None, refusal)]))
+
+
 def _refusal(kind: ActionKind, actor: Actor, subject: Subject | None) -> NotAllowed:
     if not kind.roles:
         who_zh, who_en = "只有平台自身的任务可以执行。", "Only the platform's own jobs may do this."
@@ -170,6 +176,7 @@ def _write(record: ActionRecord) -> None:
 
 def _write_refusals(operation: _Operation) -> None:
     for verb, actor, subject, refusal in operation.refusals:
+        refusal.is_audited = True
         with transaction.atomic():
             write_audit_row(
                 verb="action.refused",

@@ -1,0 +1,86 @@
+"""Something of every kind that a route can be about, made by the real services: what the permission matrix walks over."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib import resources
+
+from datong.cases.contracts import Decision
+from datong.cases.service import decide_case
+from datong.catalog.service import apply_contract
+from datong.collect.service import execute_run, start_run
+from datong.exchange import service as exchange
+from datong.exchange.contracts import GrantColumn, Mode, Treatment
+from datong.exchange.requests import RequestDraft
+from datong.kernel import clock
+from datong.kernel.ids import ResourceId
+from datong.testing.cast import Cast, make_cast
+
+RESOURCE = ResourceId("psb_population")
+CSV = """id_number,name,sex,birth_date,ethnicity,division_code,address,status,updated_on
+11010519491231002X,张伟,2,1949-12-31,01,990101,安澜市同心路1号,正常,2026-01-05
+not-an-id,李娜,2,1990-03-07,01,990101,安澜市同心路2号,正常,2026-01-05
+"""
+
+PERSONAS: dict[str, str | None] = {
+    "anonymous": None,
+    "nobody": "psb.nobody",  # of the owner's agency, without a role
+    "steward": "psb.steward",  # the owner's
+    "approver": "psb.approver",  # the owner's
+    "asker": "hrss.steward",  # of the agency that asked and was granted
+    "stranger": "amr.steward",  # of an agency that has no part in it
+    "bureau": "data.bureau",
+    "auditor": "auditor",
+    "security": "security",
+    "operator": "operator",
+}
+"""Who asks, and which member of the cast that is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """`ids` fills the parameters of routes: `{resource_id}`, `{run_id}`, `{request_id}` (open), `{grant_id}` …"""
+
+    cast: Cast
+    ids: dict[str, str]
+
+
+def make_scenario() -> Scenario:
+    """psb's population table, collected once; hrss asked twice, one request is open and one became a grant."""
+    cast = make_cast()
+    steward, asker = cast.actor("psb.steward"), cast.actor("hrss.steward")
+    text = resources.files("datong.testing").joinpath(f"contracts/{RESOURCE}.odcs.yaml").read_text(encoding="utf-8")
+    apply_contract(steward, text, base_version=None)
+    run_id = start_run(steward, RESOURCE, io.BytesIO(CSV.encode()), "人口.csv", in_background=False)
+    execute_run(run_id)
+    draft = RequestDraft(
+        resource_id=RESOURCE,
+        system_id=cast.system.id,
+        modes=(Mode.VERIFY,),
+        columns=(
+            GrantColumn(name="id_number", treatment=Treatment.COMPARE),
+            GrantColumn(name="name", treatment=Treatment.COMPARE),
+        ),
+        purpose="pension_eligibility",
+        purpose_title="养老待遇资格认证",
+        legal_basis="《社会保险法》第十六条",
+        valid_until=clock.today() + timedelta(days=30),
+    )
+    granted = exchange.request_access(asker, draft)
+    decide_case(cast.actor("psb.approver"), granted.case_id, Decision.APPROVE, "")
+    granted = exchange.get_request(asker, granted.id)
+    assert granted.grant_id is not None
+    waiting = exchange.request_access(asker, draft)
+    return Scenario(
+        cast=cast,
+        ids={
+            "resource_id": RESOURCE,
+            "run_id": run_id,
+            "request_id": waiting.id,
+            "grant_id": granted.grant_id,
+            "log_index": "0",
+            "nothing": "nothing-of-this-name",
+        },
+    )
