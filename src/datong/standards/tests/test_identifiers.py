@@ -265,3 +265,15 @@ def test_registration_numbers() -> None:
     finding = check_registration_number("110108012660423")
     assert finding is not None
     assert (finding.kind, finding.expected) == ("check-character", "2")
+
+
+@settings(deadline=None)
+@given(value=st.one_of(st.text(max_size=24), st.text(alphabet="0123456789XxOIＯ０ ", min_size=14, max_size=19)))
+def test_any_text_gets_an_answer(value: str) -> None:
+    """No text raises, and what is suggested is itself right."""
+    today = dt.date(2026, 11, 24)
+    for check in (check_uscc, check_org_code, check_registration_number):
+        finding = check(value)
+        assert finding is None or not finding.suggestion or check(finding.suggestion) is None
+    finding = check_resident_id(value, today=today)
+    assert finding is None or not finding.suggestion or check_resident_id(finding.suggestion, today=today) is None

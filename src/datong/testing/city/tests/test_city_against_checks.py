@@ -30,7 +30,7 @@ def quarantined_lines(report: CityReport, name: str, work: Path) -> set[int]:
     assert checked.rows_read == report.copies[name].rows
     if checked.quarantine is None:
         return set()
-    return set(pq.read_table(checked.quarantine).column("line").to_pylist())
+    return {int(line) for line in pq.read_table(checked.quarantine).column("line").to_pylist() if line is not None}
 
 
 @pytest.mark.parametrize("name", ["psb_population", "amr_enterprise"])
