@@ -18,15 +18,18 @@ import uvloop
 from common import compare, run_alternating, write_results
 
 from datong.kernel.audit.committer import Committer, SyncMode
-from datong.kernel.audit.hashes import HashWriter
+from datong.kernel.audit.hashes import TILE_BITS, HashWriter
 from datong.kernel.audit.log import AuditLog
-from datong.kernel.audit.merkle import leaf_hash
+from datong.kernel.audit.merkle import Frontier, leaf_hash
 from datong.kernel.audit.notes import NoteSigner
+from datong.kernel.failures import Unavailable
 from datong.kernel.ids import seeded
 
 SECONDS = 1.0
 ENTRY = b'{"v":1,"kind":"verify","filler":"' + b"x" * 265 + b'"}'
-OFFERED_PER_S = 50_000
+OFFERED_PER_S = 25_000
+"""Half of the 50,000/s that is the goal for callers who wait."""
+REFUSED_S = 1.0
 PROOF_LEAVES = 1_000_000
 SIGNER = NoteSigner("bench.example/audit", bytes(32))
 LATENCIES_MS: dict[str, list[float]] = {}
@@ -88,8 +91,11 @@ def paced_p99_ms(folder: Path) -> float:
             end_s = due_s + SECONDS
 
             async def call(asked_s: float) -> None:
-                await committer.commit(ENTRY)
-                latencies.append(perf_counter() - asked_s)
+                try:
+                    await committer.commit(ENTRY)
+                    latencies.append(perf_counter() - asked_s)
+                except Unavailable:
+                    latencies.append(REFUSED_S)
 
             async with asyncio.TaskGroup() as calls:
                 while due_s < end_s:
@@ -108,8 +114,11 @@ def proof_ms(folder: Path) -> list[float]:
     """The time of one inclusion proof from disk in a tree of a million leaves."""
     (folder / "hashes").mkdir()
     writer = HashWriter(folder / "hashes")
+    frontier = Frontier()
     for start in range(0, PROOF_LEAVES, 50_000):
-        writer.append([leaf_hash(b"%d" % number) for number in range(start, start + 50_000)])
+        tree = frontier.append([leaf_hash(b"%d" % number) for number in range(start, start + 50_000)])
+        writer.extend(start, tree.completed(TILE_BITS))
+        frontier = tree.frontier
     generator, spent = seeded(1), []
     for _ in range(200):
         index = generator.randrange(PROOF_LEAVES)
@@ -143,7 +152,7 @@ def main() -> None:
         compare("entries/s, 64 clients, inline sync", found["inline 64"], found["raw"], limit_is=loop, goal=5),
         compare("entries/s, 256 clients", found["helper 256"], 50_000, limit_is="the goal itself, /s", goal=1),
         compare(
-            "p99 ms, 50,000 entries/s offered",
+            "p99 ms, 25,000 entries/s offered",
             found["paced"],
             5.0,
             limit_is="the goal itself, ms",

@@ -94,61 +94,39 @@ class HashReader:
 
 
 class HashWriter(HashReader):
-    """Appends leaf hashes and the higher levels that they complete."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self._partial: list[bytearray] = []
-        self._counts: list[int] = []
+    """Extends the level files. Writing the same piece twice is harmless: a piece knows its place."""
 
     def _file(self, level: int) -> int:
-        descriptor = self._files.get(level)
-        if descriptor is None:
-            descriptor = os.open(self.folder / str(level), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            self._files[level] = descriptor
-        return descriptor
+        with self._lock:
+            descriptor = self._files.get(level)
+            if descriptor is None:
+                path = self.folder / str(level)
+                descriptor = self._files[level] = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            return descriptor
 
-    @property
-    def size(self) -> int:
-        return self._counts[0] if self._counts else 0
-
-    def resume(self, size: int) -> None:
-        """Cut every level back to a tree of `size` leaves and go on from there; ValueError when there are fewer."""
-        self._counts, self._partial = [], []
+    def cut(self, size: int) -> None:
+        """Cut every level back to a tree of `size` leaves; ValueError when one holds fewer."""
         level = 0
         while (count := size >> (TILE_BITS * level)) or (self.folder / str(level)).exists():
             if self.count(level) < count:
                 raise ValueError(f"level {level} holds {self.count(level)} of {count} hashes")
             os.ftruncate(self._file(level), count * HASH_BYTES)
-            if count:
-                open_count = count % TILE_HASHES
-                piece = self.read(level, count - open_count, open_count)
-                self._counts.append(count)
-                self._partial.append(bytearray(piece or b""))
             level += 1
 
-    def append(self, hashes: Sequence[bytes], level: int = 0) -> None:
-        if not hashes:
-            return
-        if level == len(self._counts):
-            self._counts.append(0)
-            self._partial.append(bytearray())
-        data = b"".join(hashes)
-        self._write(level, self._counts[level], data)
-        self._counts[level] += len(hashes)
-        partial = self._partial[level]
-        partial += data
-        complete = []
-        stop = len(partial) - len(partial) % TILE_BYTES
-        for at in range(0, stop, TILE_BYTES):
-            tile = bytes(partial[at : at + TILE_BYTES])
-            complete.append(fold([tile[i : i + HASH_BYTES] for i in range(0, TILE_BYTES, HASH_BYTES)]))
-        del partial[:stop]
-        self.append(complete, level + 1)
-
-    def _write(self, level: int, start: int, data: bytes) -> None:
-        write_all(self._file(level), data, start * HASH_BYTES)
+    def extend(self, first_index: int, pieces: Sequence[tuple[int, bytes]]) -> None:
+        """Write what a batch that began at first_index completed: the pieces of `BatchTree.completed(TILE_BITS)`."""
+        for level, data in pieces:
+            write_all(self._file(level), data, (first_index >> (TILE_BITS * level)) * HASH_BYTES)
 
     def sync(self) -> None:
         for descriptor in list(self._files.values()):
             os.fdatasync(descriptor)
+
+
+def join_pieces(batches: Sequence[Sequence[tuple[int, bytes]]]) -> list[tuple[int, bytes]]:
+    """The pieces of consecutive batches as those of one."""
+    joined: dict[int, list[bytes]] = {}
+    for pieces in batches:
+        for level, data in pieces:
+            joined.setdefault(level, []).append(data)
+    return [(level, b"".join(parts)) for level, parts in sorted(joined.items())]

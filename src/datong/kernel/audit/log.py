@@ -22,7 +22,7 @@ from typing import NamedTuple
 from datong.kernel import clock
 from datong.kernel.audit.entries import seal_seq_of
 from datong.kernel.audit.failures import LogBusy, LogCorrupt, NoteInvalid
-from datong.kernel.audit.hashes import HashWriter
+from datong.kernel.audit.hashes import TILE_BITS, HashWriter, join_pieces
 from datong.kernel.audit.history import CheckpointFiles
 from datong.kernel.audit.merkle import BatchTree, Frontier, leaf_hash
 from datong.kernel.audit.notes import NoteSigner
@@ -51,6 +51,7 @@ from datong.kernel.limits import (
 )
 
 _log = logging.getLogger(__name__)
+_REBUILD_ENTRIES = 65_536
 
 
 class Appended(NamedTuple):
@@ -66,17 +67,17 @@ class Appended(NamedTuple):
 class StagedBatch:
     """A batch on its way: written, not yet known durable."""
 
-    __slots__ = ("checkpoint", "count", "first_index", "leaves", "paths", "root", "size", "tree")
+    __slots__ = ("checkpoint", "first_index", "paths", "pieces", "root", "size", "tree")
 
-    def __init__(self, tree: BatchTree, leaves: list[bytes]) -> None:
+    def __init__(self, tree: BatchTree) -> None:
         self.tree: BatchTree | None = tree
-        self.leaves = leaves
         self.first_index = tree.first_index
-        self.count = len(leaves)
-        self.size = tree.first_index + len(leaves)
+        self.size = tree.frontier.size
         self.root = tree.root
         self.checkpoint = ""
         self.paths: list[str] = []
+        self.pieces: list[tuple[int, bytes]] = []
+        """What the batch adds to the hash files."""
 
 
 class AuditLog:
@@ -100,10 +101,10 @@ class AuditLog:
         self._control_indexes: dict[int, int] = {}
         self._spare: threading.Thread | None = None
         self._spare_retry_at_s = 0.0
-        self._untiled: deque[tuple[int, list[bytes]]] = deque()
-        self._durable_checkpoint = ""
+        self._unpublished: deque[tuple[int, int, list[tuple[int, bytes]]]] = deque()
+        """(first index, size, pieces) of durable batches that the hash files do not have yet."""
+        self._durable_checkpoint = (0, "")
         self._published_size = -1
-        self._hashes_stale = False
         self._history_size = -1
         self._history_due_s = 0.0
         self._publish_lock = threading.Lock()
@@ -142,7 +143,7 @@ class AuditLog:
         self.last_seal_seq = state.last_seal_seq
         self._control_indexes = dict(state.control_indexes)
         self._hashes = HashWriter(self.folder / "hashes")
-        self._rebuild_hashes(state.header.size if state.header else 0, state.leaves)
+        self._rebuild_hashes(state.header.frontier if state.header else Frontier(), state.leaves)
         self._check_history()
         self.durable_size = self.size
         if state.header is None:
@@ -156,27 +157,26 @@ class AuditLog:
             self._file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
             self._segment_limit = os.fstat(self._file).st_size
         self.sync()
-        self._durable_checkpoint = self.signer.sign_checkpoint(self.size, self._frontier.root())
+        self._durable_checkpoint = (self.size, self.signer.sign_checkpoint(self.size, self._frontier.root()))
         self._prepare_spare()
         self.publish(keep=True)
 
-    def _rebuild_hashes(self, header_size: int, leaves: list[bytes]) -> None:
+    def _rebuild_hashes(self, before: Frontier, leaves: list[bytes]) -> None:
         """Bring the hash files to the log's size; where they are short or wrong, build them from the segments."""
         try:
-            self._hashes.resume(header_size)
-            self._hashes.append(leaves)
+            self._hashes.cut(before.size)
+            if leaves:
+                self._hashes.extend(before.size, before.append(leaves).completed(TILE_BITS))
             if self._hashes.root(self.size) == self._frontier.root():
                 return
         except (ValueError, LogCorrupt):
             pass
-        self._hashes.resume(0)
-        batch: list[bytes] = []
-        for _, entry in self.reader.iter_entries(0, self.size):
-            batch.append(leaf_hash(entry))
-            if len(batch) == 65_536:
-                self._hashes.append(batch)
-                batch = []
-        self._hashes.append(batch)
+        frontier = Frontier()
+        for start in range(0, self.size, _REBUILD_ENTRIES):
+            stop = min(start + _REBUILD_ENTRIES, self.size)
+            tree = frontier.append([leaf_hash(entry) for _, entry in self.reader.iter_entries(start, stop)])
+            self._hashes.extend(start, tree.completed(TILE_BITS))
+            frontier = tree.frontier
         if self._hashes.root(self.size) != self._frontier.root():
             raise LogCorrupt(
                 "An older segment was altered. Run `datong audit verify`; restore the folder from a backup."
@@ -261,7 +261,7 @@ class AuditLog:
             if seal_seq is not None:
                 self.last_seal_seq = seal_seq
                 self._control_indexes[seal_seq] = index
-        return StagedBatch(tree, leaves)
+        return StagedBatch(tree)
 
     def _write_frame(self, frame: bytes) -> None:
         write_all(self._file, frame, self._offset)
@@ -271,13 +271,14 @@ class AuditLog:
         if batch.tree is not None:
             batch.checkpoint = self.signer.sign_checkpoint(batch.size, batch.root)
             batch.paths = batch.tree.path_texts()
+            batch.pieces = batch.tree.completed(TILE_BITS)
             batch.tree = None
 
     def mark_durable(self, batch: StagedBatch) -> None:
         """The sync that was begun after `stage` has ended. Batches come in order."""
         self.durable_size = batch.size
-        self._untiled.append((batch.size, batch.leaves))
-        self._durable_checkpoint = batch.checkpoint
+        self._durable_checkpoint = (batch.size, batch.checkpoint)
+        self._unpublished.append((batch.first_index, batch.size, batch.pieces))
 
     def sync(self) -> None:
         """fdatasync in this thread. After a failure nothing written can be trusted: the log stays closed to writing."""
@@ -371,33 +372,23 @@ class AuditLog:
         After an OSError (a full disk) the next call makes good what this one left.
         """
         with self._publish_lock:
-            note = self._durable_checkpoint
-            checkpoint = self.signer.verifier.open_checkpoint(note)
-            self._extend_hashes(checkpoint.size)
-            if checkpoint.size == self._published_size and not (keep and self._history_size != checkpoint.size):
+            size, note = self._durable_checkpoint
+            batches = [batch for batch in list(self._unpublished) if batch[1] <= size]
+            if batches:
+                self._hashes.extend(batches[0][0], join_pieces([pieces for _, _, pieces in batches]))
+                for _ in batches:
+                    self._unpublished.popleft()
+            if size == self._published_size and not (keep and self._history_size != size):
                 return False
             self._hashes.sync()
             self._files.write_latest(note)
-            self._published_size = checkpoint.size
+            self._published_size = size
             now_s = clock.monotonic_s()
-            if (keep or now_s >= self._history_due_s) and self._history_size != checkpoint.size:
+            if (keep or now_s >= self._history_due_s) and self._history_size != size:
                 self._files.append_history(note)
-                self._history_size = checkpoint.size
+                self._history_size = size
                 self._history_due_s = now_s + AUDIT_HISTORY_S
             return True
-
-    def _extend_hashes(self, size: int) -> None:
-        if self._hashes_stale:
-            self._hashes.resume(max(self._published_size, 0))
-            entries = self.reader.iter_entries(self._hashes.size, size)
-            leaves = [leaf_hash(entry) for _, entry in entries]
-        else:
-            leaves = [leaf for stop, batch in list(self._untiled) if stop <= size for leaf in batch]
-        self._hashes_stale = True
-        self._hashes.append(leaves)
-        self._hashes_stale = False
-        while self._untiled and self._untiled[0][0] <= size:
-            self._untiled.popleft()
 
     def close(self) -> None:
         """Publish what is durable and let the folder go."""

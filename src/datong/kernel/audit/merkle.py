@@ -96,6 +96,20 @@ class BatchTree:
         self.root = nodes[0]
         self.frontier = Frontier(size, peaks[::-1])
 
+    def completed(self, step_bits: int) -> list[tuple[int, bytes]]:
+        """(n, hashes) for each level n·step_bits at which this batch completed subtrees, their hashes as one piece.
+
+        They follow the first_index >> (n·step_bits) hashes that the level has already; level 0 is the leaves.
+        """
+        size, found = self.frontier.size, []
+        for level in range(0, len(self._levels), step_bits):
+            start, nodes = self._levels[level]
+            low, high = self.first_index >> level, size >> level
+            if low == high:
+                break
+            found.append((level // step_bits, b"".join(nodes[low - start : high - start])))
+        return found
+
     def path_texts(self) -> list[str]:
         """For each leaf of the batch, its inclusion path as base64 lines, leaf's sibling first.
 

@@ -19,9 +19,9 @@ import orjson
 
 from datong.kernel.audit.entries import SALT_BYTES, build_control_entry, seal_seq_of
 from datong.kernel.audit.failures import LogCorrupt, NoteInvalid
-from datong.kernel.audit.hashes import TILE_BITS, TILE_HASHES, HashWriter
+from datong.kernel.audit.hashes import TILE_BITS, TILE_HASHES, HashReader
 from datong.kernel.audit.history import CheckpointFiles
-from datong.kernel.audit.merkle import HASH_BYTES, Frontier, leaf_hash
+from datong.kernel.audit.merkle import HASH_BYTES, BatchTree, Frontier, leaf_hash
 from datong.kernel.audit.notes import Checkpoint, NoteVerifier
 from datong.kernel.audit.reader import LogReader, tile_path
 from datong.kernel.audit.receipts import PROOF_HEAD
@@ -86,21 +86,20 @@ class LogReport:
         return self
 
 
-class _TileCheck(HashWriter):
-    """Follows the leaves and compares what would be written with what the hash files hold."""
+class _TileCheck(HashReader):
+    """Follows the entries and compares what the hash files should hold with what they do."""
 
     def __init__(self, folder: Path, published_size: int, on_wrong: Callable[[int, int], None]) -> None:
         super().__init__(folder)
         self._published_size = published_size
         self._on_wrong = on_wrong
 
-    def _write(self, level: int, start: int, data: bytes) -> None:
-        count = min(len(data) // HASH_BYTES, (self._published_size >> (TILE_BITS * level)) - start)
-        if count > 0 and self.read(level, start, count) != data[: count * HASH_BYTES]:
-            self._on_wrong(level, start // TILE_HASHES)
-
-    def _file(self, level: int) -> int | None:  # type: ignore[override]
-        return super(HashWriter, self)._file(level)
+    def compare(self, tree: BatchTree) -> None:
+        for level, data in tree.completed(TILE_BITS):
+            start = tree.first_index >> (TILE_BITS * level)
+            count = min(len(data) // HASH_BYTES, (self._published_size >> (TILE_BITS * level)) - start)
+            if count > 0 and self.read(level, start, count) != data[: count * HASH_BYTES]:
+                self._on_wrong(level, start // TILE_HASHES)
 
 
 class _Check:
@@ -248,7 +247,7 @@ class _Check:
                 break
             self._compare_inside(leaves, tree.frontier.size)
             self._compare_roots(tree.frontier.size, tree.root)
-            self._tiles.append(leaves)
+            self._tiles.compare(tree)
             for index, entry in enumerate(entries, start=frame.first_index):
                 seal_seq = seal_seq_of(entry)
                 if seal_seq is not None:

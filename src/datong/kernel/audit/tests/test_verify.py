@@ -135,7 +135,7 @@ def recomputed(folder: Path, change: Callable[[int, bytes], bytes | None]) -> No
     from datong.kernel.audit.hashes import HashWriter
 
     writer = HashWriter(folder / "hashes")
-    writer.append(leaves_all)
+    writer.extend(0, Frontier().append(leaves_all).completed(8))
     writer.close()
 
 
