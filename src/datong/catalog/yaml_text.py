@@ -131,7 +131,7 @@ class _YamlReader:
             document.add(path, "yaml.alias", _ALIAS, _WRITE_OUT, place)
             if isinstance(event, AliasEvent):
                 return None
-        if not isinstance(event, ScalarEvent) and getattr(event, "tag", None) is not None:
+        if isinstance(event, MappingStartEvent | SequenceStartEvent) and event.tag is not None:
             document.add(
                 path, "yaml.tag", (f"The tag {event.tag} is not allowed", f"不允许使用标签{event.tag}"), _NO_TAGS
             )
