@@ -120,6 +120,7 @@ class Supervisor:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                umask=0o077,
                 preexec_fn=_die_with_parent,  # noqa: PLW1509 - no threads run yet that could hold a lock
             )
         child.started_s = clock.monotonic_s()

@@ -39,7 +39,7 @@ def set_up(context: typer.Context) -> None:
 
 def register_commands() -> None:
     """The platform's own commands, then those of every part: its `cli.py` has `register(app)`."""
-    for module in ("up", "doctor", "demo", "proofs", "accounts"):
+    for module in ("up", "demo", "doctor", "proofs", "accounts"):
         import_module(f"datong.app.cli.{module}").register(app)
     for _, module in parts.existing_modules("cli"):
         import_module(module).register(app)

@@ -75,6 +75,21 @@ def serve_resource(resource_id: ResourceId) -> int:
     return count
 
 
+def is_served(grant_id: GrantId) -> bool:
+    """Whether every mode of a grant answers now: the grant is in, its rows and files are made."""
+    grant = Grant.objects.get(pk=grant_id)
+    terms = model.terms_from_plain(grant.terms)
+    with open_writer(load_settings()).read() as reader:
+        resource = reader.find_resource(terms.resource_id)
+        has_rows = resource is not None and resource.generation > 0
+        has_files = bool(reader.find_files(terms.policy_digest))
+    return (
+        grant.served_at is not None
+        and (Mode.VERIFY not in terms.modes or has_rows)
+        and (Mode.BATCH not in terms.modes or has_files)
+    )
+
+
 def unserve_policy(policy_digest: str) -> None:
     """Delete a policy's files when no grant in force has it any more."""
     if not Grant.objects.filter(policy_digest=policy_digest, state=GrantState.ACTIVE).exists():
