@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datong.exchange.serving.keys import MasterKey
-from datong.exchange.serving.macs import CANONICAL, MAC_BYTES, ResourceMacs
+from datong.exchange.serving.keys import MAC_BYTES, MasterKey
+from datong.exchange.serving.macs import CANONICAL, ResourceMacs
 
 MASTER = MasterKey(bytes(range(32)))
 MACS = ResourceMacs(MASTER, "people", ["name", "born"])
