@@ -30,7 +30,8 @@ class Workspace:
     strip: list[StripDay]
     late_count: int
     waiting_count: int
-    cases: list[CaseView]
+    cases: list[tuple[CaseView, RequestView | None]]
+    """Each with the request it is about, where it is about one."""
     runs: tuple[RunView, ...]
     requests: list[RequestView]
     grants_given_count: int
@@ -52,6 +53,7 @@ def gather_workspace(actor: Actor, *, due: str = "") -> Workspace:
     today = clock.today()
     waiting = find_waiting(actor)
     days = [date.fromordinal(today.toordinal() + offset) for offset in range(STRIP_DAYS)]
+    asked: dict[str, RequestView] = {r.id: r for r in exchange.find_requests(actor)}
     given = [g for g in exchange.find_grants(actor) if g.owner_agency_id == actor.agency_id]
     in_force = [g for g in given if g.state is GrantState.ACTIVE and not g.is_expired]
     return Workspace(
@@ -60,9 +62,9 @@ def gather_workspace(actor: Actor, *, due: str = "") -> Workspace:
         strip=day_strip(today, [c.deadline.due_on for c in waiting], [day for day in days if not is_working_day(day)]),
         late_count=sum(c.deadline.is_late for c in waiting),
         waiting_count=len(waiting),
-        cases=[c for c in waiting if _is_chosen(c, due)],
+        cases=[(c, asked.get(c.subject_id)) for c in waiting if _is_chosen(c, due)],
         runs=collect.find_runs(actor, limit=RUNS_SHOWN_MAX).items,
-        requests=[r for r in exchange.find_requests(actor) if r.agency_id == actor.agency_id][:REQUESTS_SHOWN_MAX],
+        requests=[r for r in asked.values() if r.agency_id == actor.agency_id][:REQUESTS_SHOWN_MAX],
         grants_given_count=len(in_force),
         users_count=len({g.agency_id for g in in_force}),
     )

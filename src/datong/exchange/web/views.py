@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -167,9 +166,9 @@ def _may_withdraw(actor: Actor, asked: RequestView) -> bool:
 def _request_steps(asked: RequestView) -> list[dict[str, Any]]:
     """Submitted → decided → served, for the steps component."""
     decided = {
-        RequestState.SUBMITTED: ("now", zh_en("等待 {who} 答复", "waiting for {who}", who=asked.owner_agency_name)),
+        RequestState.SUBMITTED: ("now", zh_en("等待{who}答复", "waiting for {who}", who=asked.owner_agency_name)),
         RequestState.APPROVED: ("done", zh_en("同意", "approved")),
-        RequestState.REFUSED: ("bad", zh_en("不同意；", "refused; ")),
+        RequestState.REFUSED: ("bad", zh_en("不同意", "refused")),
         RequestState.WITHDRAWN: ("", zh_en("申请方已撤回", "withdrawn by the asker")),
     }[asked.state]
     granted = asked.grant_id is not None
@@ -191,7 +190,6 @@ def _grant_page(request: HttpRequest, grant_id: str, failure: Failure | None) ->
     context = {
         "grant": grant,
         "tag": grant_tag(grant),
-        "last_day": grant.valid_until - timedelta(seconds=1),
         "proof": grant_proof(find_log_index(grant.operation_id)),
         "days_left": grant_remaining_days(grant),
         "keys_count": len([key for key in identity.find_keys(grant.system_id) if key.revoked_at is None]),

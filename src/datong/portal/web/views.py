@@ -31,7 +31,7 @@ def show_home(request: HttpRequest) -> HttpResponse:
         "work": work,
         "due": due,
         "profile": NATIONAL,
-        "cases": [(case, _case_page(case)) for case in work.cases],
+        "cases": [(case, asked, _case_page(case)) for case, asked in work.cases],
         "runs": [(run, run_tag(run)) for run in work.runs],
         "requests": [(asked, *_request_progress(asked)) for asked in work.requests],
     }

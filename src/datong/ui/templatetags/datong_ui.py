@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django import template
@@ -23,6 +24,7 @@ from datong.ui.web.theme import theme_of
 register = template.Library()
 PARTS = "ui/parts/"
 MISSING = "—"
+FULL_SCORE = 100
 
 
 # Words ---------------------------------------------------------------------------------------------------------------
@@ -117,8 +119,10 @@ def dash(value: Any) -> Any:
 
 @register.filter
 def score(value: float | None) -> str:
-    """A quality score without decimals."""
-    return MISSING if value is None else f"{value:.0f}"
+    """A quality score without decimals; only a full 100 reads as 100."""
+    if value is None:
+        return MISSING
+    return f"{math.floor(value * 10) / 10:.1f}" if FULL_SCORE - 1 < value < FULL_SCORE else f"{value:.0f}"
 
 
 @register.filter
@@ -185,6 +189,12 @@ def day(value: date | datetime | str | None) -> str:
 
 
 @register.filter
+def last_day(end: datetime | None) -> str:
+    """The last civil day before an end that no longer belongs to the period."""
+    return MISSING if end is None else day(end - timedelta(seconds=1))
+
+
+@register.filter
 def moment(value: datetime | str | None) -> str:
     """2026-11-24 14:05, in China Standard Time."""
     found = _as_moment(value)
@@ -222,9 +232,10 @@ def short_day(value: date | datetime | None) -> str:
 
 @register.filter
 def digest(value: str | None) -> str:
-    """The ends of a long hexadecimal digest: 64ef…06b9."""
+    """The ends of a long digest, without the name of its algorithm: 64ef…06b9."""
     if not value:
         return MISSING
+    value = value.rpartition(":")[2]
     return value if len(value) <= 12 else f"{value[:4]}…{value[-4:]}"
 
 

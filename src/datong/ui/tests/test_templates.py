@@ -26,7 +26,7 @@ def language_violations(text: str) -> list[str]:
     found = []
     for match in ZH_EN.finditer(text):
         zh, en = match["zh"], match["en"]
-        if zh.strip() and not en.strip() and zh not in {"个"}:
+        if zh.strip() and not en.strip():
             found.append(f"no English beside {zh!r}")
         if set(PLACEHOLDER.findall(zh)) != set(PLACEHOLDER.findall(en)):
             found.append(f"placeholders differ: {zh!r} and {en!r}")

@@ -53,7 +53,7 @@ def design_samples() -> dict[str, Any]:
             SampleStep(state="done", title=zh_en("接收", "Received"), note=zh_en("{n}行", "{n} rows", n="1,284,306")),
             SampleStep(state="done", title=zh_en("校验", "Checked"), note=zh_en("{n}条规则", "{n} rules", n=14)),
             SampleStep(state="now", title=zh_en("入湖", "Committing"), note=zh_en("正在进行", "in progress")),
-            SampleStep(state="bad", title=zh_en("通知", "Told"), note=zh_en("对方系统无应答；", "the other system does not answer; ")),
+            SampleStep(state="bad", title=zh_en("通知", "Told"), note=""),
             SampleStep(state="", title=zh_en("发布", "Published"), note=""),
         ],
         "line": Chart(
