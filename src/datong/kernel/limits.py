@@ -49,7 +49,7 @@ CONTRACT_BYTES_MAX: Final = 512 * 1024
 CONTRACT_COLUMNS_MAX: Final = 1000
 CONTRACT_DEPTH_MAX: Final = 32
 """Nesting of a contract's YAML."""
-CONTRACT_NODES_MAX: Final = 200_000
+CONTRACT_NODES_MAX: Final = 100_000
 """Values in a contract's YAML."""
 FACET_BYTES_MAX: Final = 16 * 1024
 """One value that a higher part writes down on a resource."""
@@ -175,6 +175,10 @@ LAKE_AGENCIES_OPEN_MAX: Final = 8
 """Catalogues that one process keeps attached."""
 LAKE_BATCH_ROWS: Final = 65_536
 """Rows of one Arrow batch that flows out of the lake."""
+LAKE_RECOVER_S: Final = 60
+"""How often commits that a killed process left are looked for."""
+LAKE_REMAINS_KEPT_S: Final = 86_400
+"""Files that no snapshot names are deleted at this age: a run may not write for longer."""
 LAKE_LOCK_WAIT_S_MAX: Final = 600
 """How long a run waits for another run's write to the same table."""
 RUNNER_PROCESSES_MAX: Final = 2

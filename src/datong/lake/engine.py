@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -65,7 +66,7 @@ class Lake:
 
     def open_instance(self, agency: str) -> duckdb.DuckDBPyConnection:
         """A DuckDB of its own that may write, with the agency's catalogue attached as `lake`; the caller owns it."""
-        temp_dir = make_private_dir(self.settings.lake_dir / ".tmp" / str(os.getpid()))
+        temp_dir = make_private_dir(temporary_folders(self.settings) / f"writer-{os.getpid()}")
         connection = open_duckdb(
             temp_dir, memory_mib=LAKE_MEMORY_MIB, threads=LAKE_THREADS, temp_mib_max=LAKE_TEMP_MIB_MAX
         )
@@ -173,6 +174,21 @@ def find_address(settings: Settings) -> Secret:
         raise Misconfigured(
             "Start the platform with `datong up`, or set DATONG_DATABASE_URL.", setting="DATONG_DATABASE_URL"
         ) from None
+
+
+def temporary_folders(settings: Settings) -> Path:
+    """Where DuckDB processes spill, each in a folder that ends in its pid."""
+    return settings.lake_dir / ".tmp"
+
+
+def remove_temporary_folders(settings: Settings) -> int:
+    """Remove the folders of processes that are gone; gives their number."""
+    removed = 0
+    for folder in temporary_folders(settings).glob("*-*"):
+        if not Path("/proc", folder.name.rpartition("-")[2]).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            removed += 1
+    return removed
 
 
 def find_extension(name: str) -> Path:

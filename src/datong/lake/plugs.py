@@ -15,4 +15,6 @@ VERSION_RECORDED = ActionKind(
 
 
 def plug() -> None:
+    from datong.lake import jobs  # noqa: F401 - declares the periodic jobs
+
     declare_action(VERSION_RECORDED)

@@ -22,7 +22,7 @@ from datong.kernel.config import Secret, Settings, load_settings, make_private_d
 from datong.kernel.failures import Failure
 from datong.kernel.limits import LAKE_BATCH_ROWS, RUNNER_OVERHEAD_MIB
 from datong.lake.contracts import QueryFailed, QueryTooLarge
-from datong.lake.engine import Lake, open_duckdb, quote_name, quote_text
+from datong.lake.engine import Lake, open_duckdb, quote_name, quote_text, temporary_folders
 
 MIB = 1024 * 1024
 PR_SET_PDEATHSIG = 1
@@ -33,7 +33,7 @@ def main() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     job: dict[str, Any] = json.load(sys.stdin.buffer)
     settings = load_settings({"DATONG_HOME": job["home"]})
-    temp_dir = make_private_dir(settings.lake_dir / ".tmp" / f"runner-{os.getpid()}")
+    temp_dir = make_private_dir(temporary_folders(settings) / f"runner-{os.getpid()}")
     try:
         limit_process(job["limits"])
         with open_tables(settings, job, temp_dir) as connection:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import duckdb
 import pyarrow as pa
@@ -18,13 +19,13 @@ from django.db import transaction
 from django.db.models import Max
 
 from datong.kernel import clock
-from datong.kernel.action.service import action
+from datong.kernel.action.service import action, check_permission
 from datong.kernel.config import load_settings
 from datong.kernel.contracts import Actor, Subject, platform_actor
 from datong.kernel.failures import Conflict, Failure
 from datong.kernel.faults import fault_point
 from datong.kernel.ids import AgencyId, ResourceId, RunId, VersionId
-from datong.kernel.limits import LAKE_BATCH_ROWS, PAGE_ROWS_DEFAULT
+from datong.kernel.limits import LAKE_BATCH_ROWS, LAKE_REMAINS_KEPT_S, PAGE_ROWS_DEFAULT
 from datong.lake import snapshots
 from datong.lake.contracts import (
     Columns,
@@ -37,10 +38,11 @@ from datong.lake.contracts import (
     VersionNotFound,
     VersionView,
 )
-from datong.lake.engine import Lake, get_lake, quote_name
+from datong.lake.engine import Lake, get_lake, quote_name, remove_temporary_folders
 from datong.lake.locks import TableLock, hold_table, try_table
+from datong.lake.plugs import VERSION_RECORDED
 from datong.lake.store.models import Commit, Version
-from datong.lake.tables import TableChange, at_snapshot, ensure_table
+from datong.lake.tables import TableChange, at_snapshot, ensure_table, exact_type
 
 Write = Callable[[duckdb.DuckDBPyConnection, str], Counts]
 """Writes into the named table of `lake.main`, inside the transaction that it is given, and commits nothing."""
@@ -64,7 +66,10 @@ def find_target(resource_id: ResourceId) -> Target:
     from datong.catalog.service import get_contract, get_resource
 
     resource = get_resource(resource_id)
-    columns = [TableColumn(name=c.name, logical_type=c.logical_type) for c in get_contract(resource_id).columns]
+    columns = [
+        TableColumn(name=column.name, logical_type=exact_type(column.logical_type, column.physical_type))
+        for column in get_contract(resource_id).columns
+    ]
     return Target(
         resource_id=resource_id,
         agency=resource.agency,
@@ -86,11 +91,13 @@ def commit_version(
     """Write the run's rows and record them as the resource's next version.
 
     Calling again with the same run returns the version that the run made. When the writer reports no change, nothing
-    is kept and the present version comes back with `is_unchanged`. Must not run inside a transaction.
+    is kept and the present version comes back with `is_unchanged`. Raises NotAllowed before anything is written. Must
+    not run inside a transaction.
     """
     if database.in_atomic_block:
         raise RuntimeError("commit_version opens transactions of its own; call it outside atomic()")
     place = target or find_target(resource_id)
+    check_permission(VERSION_RECORDED.verb, actor, _subject(place.resource_id, place.agency_id))
     lake = get_lake(load_settings())
     with hold_table(lake.address, place.agency, place.table) as lock, lake.connect(place.agency) as lake_connection:
         _finish_left_over(lake_connection, place.agency, place.table)
@@ -115,6 +122,24 @@ def recover_commits() -> list[Recovered]:
                 with lake.connect(agency) as lake_connection:
                     done += _finish_left_over(lake_connection, agency, table)
     return done
+
+
+def remove_remains(*, older_than_s: int = LAKE_REMAINS_KEPT_S) -> int:
+    """Delete what killed processes left on disk: data files that no snapshot names, and temporary folders.
+
+    Files younger than `older_than_s` stay, because a writer at work has not committed its own yet. Gives their number.
+    """
+    lake = get_lake(load_settings())
+    removed = remove_temporary_folders(lake.settings)
+    for agency in list(Version.objects.values_list("agency", flat=True).distinct()):
+        with lake.connect(agency) as lake_connection:
+            before = clock.now() - timedelta(seconds=older_than_s)
+            removed += len(
+                lake_connection.execute(
+                    "call ducklake_delete_orphaned_files('lake', older_than => ?::timestamptz)", [before]
+                ).fetchall()
+            )
+    return removed
 
 
 # The three steps ---------------------------------------------------------------------------------------------------
@@ -186,10 +211,8 @@ def _record(lake_connection: duckdb.DuckDBPyConnection, commit: Commit, actor: A
     if found is None:
         raise CommitFailed("The lake does not have this run; run it again.", run=commit.run_id)
     state = snapshots.read_state(lake_connection, commit.table, found.snapshot)
-    subject = Subject(
-        kind="resource", id=commit.resource_id, agency_id=AgencyId(commit.agency_id) if commit.agency_id else None
-    )
-    with action("version.recorded", actor, subject) as record:
+    subject = _subject(commit.resource_id, commit.agency_id)
+    with action(VERSION_RECORDED.verb, actor, subject) as record:
         last = Version.objects.filter(resource_id=commit.resource_id).aggregate(Max("number"))["number__max"] or 0
         day = clock.today().strftime("%Y.%m.%d")
         of_day = Version.objects.filter(resource_id=commit.resource_id, label__startswith=f"{day}-").count()
@@ -241,6 +264,10 @@ def _finish_left_over(lake_connection: duckdb.DuckDBPyConnection, agency: str, t
             _finish(commit, CommitState.FAILED, reason="the process ended before the lake commit")
             done.append(Recovered(run_id=RunId(commit.run_id), state=CommitState.FAILED))
     return done
+
+
+def _subject(resource_id: str, agency_id: str | None) -> Subject:
+    return Subject(kind="resource", id=resource_id, agency_id=AgencyId(agency_id) if agency_id else None)
 
 
 def _leave_unchanged(commit: Commit) -> VersionView:

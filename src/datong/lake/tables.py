@@ -67,6 +67,12 @@ def duckdb_type(logical_type: str) -> str:
     raise BadInput(f"Use one of {', '.join(DUCKDB_TYPES)} or decimal(p,s) with p up to 38.", logical_type=logical_type)
 
 
+def exact_type(logical_type: str, physical_type: str) -> str:
+    """The logical type, made exact where the contract's physical type is a decimal with its digits."""
+    text = physical_type.strip().lower().replace(" ", "").replace("numeric(", "decimal(")
+    return text if logical_type == "number" and _DECIMAL.match(text) else str(logical_type)
+
+
 def read_columns(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
     """Column names and DuckDB types; empty when there is no such table."""
     rows = connection.execute(

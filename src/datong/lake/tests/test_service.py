@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from importlib import resources
+
 import duckdb
 import pytest
 from django.db import DatabaseError, connection, transaction
 
+from datong.catalog.service import apply_contract, get_contract
 from datong.kernel.contracts import ANONYMOUS
 from datong.kernel.failures import Conflict, NotAllowed
 from datong.kernel.ids import ResourceId, VersionId
@@ -21,9 +24,10 @@ from datong.lake.service import (
     read_changes,
     read_version,
     recover_commits,
+    remove_remains,
 )
 from datong.lake.store.models import Commit
-from datong.lake.tables import qualify, write_replace
+from datong.lake.tables import exact_type, qualify, write_replace
 from datong.lake.tests.helpers import (
     PEOPLE,
     inspect,
@@ -35,6 +39,7 @@ from datong.lake.tests.helpers import (
     read_rows,
     replacing,
 )
+from datong.testing.cast import make_cast
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PEOPLE_ID = ResourceId("people")
@@ -178,12 +183,14 @@ def test_a_version_cannot_be_changed_or_deleted() -> None:
     assert get_version(version.id) == version
 
 
-def test_only_a_steward_or_the_platform_records() -> None:
-    """A refused step 3 leaves the run for recovery, which is the platform's own."""
+def test_who_may_not_record_writes_nothing() -> None:
+    """Refused before the lake is touched: else recovery, which is the platform's, would record the rows later."""
     agency, run = new_agency(), new_run()
     with pytest.raises(NotAllowed):
         commit_version(run, PEOPLE_ID, replacing("('a', 'x', 1)"), target=make_target(agency), actor=ANONYMOUS)
-    assert current_version(PEOPLE_ID) is None
+    assert not Commit.objects.filter(run_id=run).exists()
+    with lake().connect(agency) as lake_connection:
+        assert lake_connection.execute("select max(snapshot_id) from lake.snapshots()").fetchall() == [(0,)]
 
 
 def test_inside_a_transaction_it_refuses() -> None:
@@ -196,3 +203,61 @@ def test_nothing_to_recover_and_nothing_to_find() -> None:
     assert current_version(ResourceId("none")) is None
     with pytest.raises(VersionNotFound):
         get_version(VersionId("ver_none"))
+
+
+def test_the_table_comes_from_the_contract() -> None:
+    """Without a target of one's own: the real catalogue, the real contract."""
+    text = resources.files("datong.testing").joinpath("contracts/amr_enterprise.odcs.yaml").read_text("utf-8")
+    cast = make_cast()
+    resource_id = ResourceId(apply_contract(cast.actor("amr.steward"), text, base_version=None).resource_id)
+    contract = get_contract(resource_id)
+
+    def write(lake_connection: duckdb.DuckDBPyConnection, table: str) -> Counts:
+        return write_replace(lake_connection, table, "select '91310000MA1FL0QX3X' as uscc")
+
+    version = commit_version(new_run(), resource_id, write)
+    assert (version.agency, version.table, version.rows_count) == ("amr", resource_id, 1)
+    kinds = dict(describe_version(version))
+    assert list(kinds) == [column.name for column in contract.columns]
+    assert {kinds[c.name] for c in contract.columns if c.logical_type == "string"} == {"VARCHAR"}
+    row = AuditRow.objects.get(verb="version.recorded")
+    assert row.agency_id == cast.agencies["amr"].id
+    steward = cast.actor("amr.steward")
+    other = commit_version(
+        new_run(), resource_id, lambda c, t: write_replace(c, t, "select '2' as uscc"), actor=steward
+    )
+    assert other.number == 2
+    with pytest.raises(NotAllowed):
+        commit_version(
+            new_run(),
+            resource_id,
+            lambda c, t: write_replace(c, t, "select '3' as uscc"),
+            actor=cast.actor("psb.steward"),
+        )
+
+
+def test_remains_of_killed_writers_are_removed_when_old() -> None:
+    agency = new_agency()
+    version = commit_version(new_run(), PEOPLE_ID, replacing("('a', 'x', 1)"), target=make_target(agency))
+    folder = lake().data_dir(agency) / "main" / "people"
+    remain = folder / "ducklake-left.parquet"
+    remain.write_bytes(b"left by a killed writer")
+    assert remove_remains() == 0
+    assert remain.exists()
+    assert remove_remains(older_than_s=-60) == 1
+    assert not remain.exists()
+    assert read_rows(version) == [("a", "x", 1)]
+
+
+@pytest.mark.parametrize(
+    ("logical", "physical", "exact"),
+    [
+        ("number", "NUMERIC(18, 2)", "decimal(18,2)"),
+        ("number", "decimal(18,6)", "decimal(18,6)"),
+        ("number", "double", "number"),
+        ("string", "decimal(18,6)", "string"),
+        ("number", "", "number"),
+    ],
+)
+def test_an_exact_number_keeps_its_digits(logical: str, physical: str, exact: str) -> None:
+    assert exact_type(logical, physical) == exact
