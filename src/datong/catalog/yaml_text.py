@@ -151,7 +151,7 @@ class _YamlReader:
             if not isinstance(key_event, ScalarEvent):
                 self._document.add(path, "yaml.key", _KEY_KIND, _KEY_WORD, place)
                 raise _StopReading
-            key = key_event.value
+            key = self._characters(str(key_event.value), path, place)
             if key in mapping:
                 self._document.add(
                     (*path, key),
@@ -160,8 +160,6 @@ class _YamlReader:
                     ("Keep one of the two.", "请只保留一个。"),
                     place,
                 )
-            elif _SURROGATE.search(key):
-                self._document.add(path, "yaml.character", _BAD_CHARACTER, _RETYPE, place)
             self._document.places[*path, key] = place
             mapping[key] = self._value(next(self._events), (*path, key), depth + 1)
         return mapping
@@ -174,12 +172,20 @@ class _YamlReader:
                 path, "yaml.tag", (f"The tag {tag} is not allowed", f"不允许使用标签{tag}"), _NO_TAGS, place
             )
             return None
-        if _SURROGATE.search(text):
-            self._document.add(path, "yaml.character", _BAD_CHARACTER, _RETYPE, place)
-            return ""
+        text = self._characters(text, path, place)
         if tag is not None or event.style not in {None, ""}:
             return text
         return self._plain(text, path, place)
+
+    def _characters(self, text: str, path: Path, place: Place) -> str:
+        """The text with JSON's surrogate pairs joined; a half of a pair alone is no character."""
+        if not _SURROGATE.search(text):
+            return text
+        try:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            self._document.add(path, "yaml.character", _BAD_CHARACTER, _RETYPE, place)
+            return _SURROGATE.sub("", text)
 
     def _plain(self, text: str, path: Path, place: Place) -> Any:
         if text in _NULL:
@@ -243,9 +249,7 @@ _MEND_SYNTAX = (
 _PLAIN = re.compile(r"[A-Za-z_一-鿿][A-Za-z0-9_一-鿿、，。；（）《》“”·./()%+ -]*")
 _WORDS_QUOTED = frozenset({"y", "n", "yes", "no", "on", "off", "null", "true", "false", "nan", "inf"})
 _MUST_ESCAPE = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
-_BLOCK_LINE = re.compile(
-    r"[^\s\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]([^\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]*\S)?|"
-)
+_BLOCK_LINE = re.compile(r"(?!\s)[^\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]*(?<!\s)|")
 
 
 def write_yaml(data: Any) -> str:
