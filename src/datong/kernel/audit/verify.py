@@ -38,12 +38,14 @@ from datong.kernel.audit.segments import (
 )
 from datong.kernel.config import make_private_dir
 from datong.kernel.failures import NotFound
+from datong.kernel.limits import AUDIT_SEAL_S_MAX
 
 _WRITE_S = 0.1
 """Longer than one frame takes to be written."""
 
 ControlRow = tuple[int, bytes]
 """(seal number, canonical row JSON)"""
+ControlRows = Iterable[ControlRow] | Callable[[], Iterable[ControlRow]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +112,7 @@ class _Check:
         folder: Path,
         key: NoteVerifier,
         known_checkpoints: Sequence[str],
-        control_rows: Iterable[ControlRow] | None,
+        control_rows: ControlRows | None,
         on_progress: Callable[[int], None] | None,
     ) -> None:
         self.folder = folder
@@ -121,7 +123,11 @@ class _Check:
         self.checkpoints_count = 0
         self._on_progress = on_progress
         self._wanted: dict[int, list[tuple[str, Checkpoint]]] = defaultdict(list)
-        self._rows: Iterator[ControlRow] | None = None if control_rows is None else iter(control_rows)
+        self._fresh_rows = control_rows if callable(control_rows) else None
+        rows = control_rows() if callable(control_rows) else control_rows
+        self._rows: Iterator[ControlRow] | None = None if rows is None else iter(rows)
+        self._unmatched: list[tuple[ControlRow, int]] = []
+        self._segments_count, self._offset, self._torn = 0, HEADER_BYTES, False
         self._wrong_tiles: set[tuple[int, int]] = set()
         published_size = self._collect_checkpoints(known_checkpoints)
         self._tiles = _TileCheck(folder / "hashes", published_size, self._on_wrong_tile)
@@ -169,31 +175,14 @@ class _Check:
     # Segments
 
     def run(self) -> LogReport:
-        numbers = segment_numbers(self.folder / "segments")
         self._compare_roots(0, self.frontier.root())
-        used = 0
-        previous_torn, offset = False, HEADER_BYTES
-        for expected, number in enumerate(numbers):
-            if number != expected:
-                self.find("segment", f"Segment file {expected} is missing.", segment=expected)
-                break
-            data = segment_path(self.folder / "segments", number).read_bytes()
-            header = decode_header(data[:HEADER_BYTES])
-            if header is None:
-                if any(find_frames(data, 0, limit=len(data))) or number != numbers[-1]:
-                    self.find("segment", "The segment's header is damaged.", segment=number)
-                break
-            if header.size > self.frontier.size and number:
-                previous_torn, offset = self._walk_on(number - 1, offset)  # a running gateway went on meanwhile
-            if not self._header_fits(header, number, previous_torn):
-                break
-            used += 1
-            offset = self._walk(data, number, HEADER_BYTES)
-            previous_torn = not is_zero(data, offset)
-        if previous_torn and used:
+        self._walk_segments()
+        if not self.findings:
+            self._walk_segments()  # what a running gateway added meanwhile: the rows may tell of it
+        if self._torn and not self.findings:
             sleep(_WRITE_S)
-            previous_torn, offset = self._walk_on(used - 1, offset)
-        if previous_torn:
+            self._walk_on()
+        if self._torn:
             self.find(
                 "tail",
                 "Behind the last good record lies something that is none: a record was altered, or a write interrupted"
@@ -206,13 +195,35 @@ class _Check:
             origin=self.key.name,
             size=self.frontier.size,
             root=self.frontier.root(),
-            segments_count=used,
+            segments_count=self._segments_count,
             checkpoints_count=self.checkpoints_count,
             control_rows_count=self.last_seal_seq,
             findings=tuple(self.findings),
         )
 
-    def _header_fits(self, header: SegmentHeader, number: int, previous_torn: bool) -> bool:  # noqa: FBT001
+    def _walk_segments(self) -> None:
+        """Go on from where the last walk ended, through all segments in use."""
+        if self._segments_count:
+            self._walk_on()
+        numbers = segment_numbers(self.folder / "segments")
+        for number in numbers[self._segments_count :]:
+            if number != self._segments_count:
+                self.find("segment", f"Segment file {self._segments_count} is missing.", segment=self._segments_count)
+                return
+            data = segment_path(self.folder / "segments", number).read_bytes()
+            header = decode_header(data[:HEADER_BYTES])
+            if header is None:
+                if any(find_frames(data, 0, limit=len(data))) or number != numbers[-1]:
+                    self.find("segment", "The segment's header is damaged.", segment=number)
+                return
+            if header.size > self.frontier.size and number:
+                self._walk_on()
+            if not self._header_fits(header, number):
+                return
+            self._segments_count += 1
+            self._walk(data, number, HEADER_BYTES)
+
+    def _header_fits(self, header: SegmentHeader, number: int) -> bool:
         if header.number != number:
             self.find("segment", f"The file of segment {number} holds segment {header.number}.", segment=number)
         elif header.frontier != self.frontier or header.last_seal_seq != self.last_seal_seq:
@@ -223,20 +234,19 @@ class _Check:
                 segment=number,
                 index=self.frontier.size,
             )
-        elif previous_torn and header.cause is not Cause.RECOVERY:
+        elif self._torn and header.cause is not Cause.RECOVERY:
             self.find("record", f"Segment {number - 1} ends in bytes that are no record.", segment=number - 1)
         else:
             return True
         return False
 
-    def _walk_on(self, number: int, offset: int) -> tuple[bool, int]:
-        """Read a segment's end again: what looked torn may have been a write under way."""
-        data = segment_path(self.folder / "segments", number).read_bytes()
-        offset = self._walk(data, number, offset)
-        return not is_zero(data, offset), offset
+    def _walk_on(self) -> None:
+        """Read the last segment's end again: it may have grown, and what looked torn was a write under way."""
+        number = self._segments_count - 1
+        self._walk(segment_path(self.folder / "segments", number).read_bytes(), number, self._offset)
 
-    def _walk(self, data: bytes, number: int, offset: int) -> int:
-        """Rehash a segment's frames from an offset on; gives the offset at which they end."""
+    def _walk(self, data: bytes, number: int, offset: int) -> None:
+        """Rehash a segment's frames from an offset on, up to the first that does not check."""
         while (frame := read_frame(data, offset, limit=len(data))) is not None:
             entries = frame.entries()
             if frame.first_index != self.frontier.size or entries is None:
@@ -264,7 +274,7 @@ class _Check:
             )
         if self._on_progress is not None:
             self._on_progress(self.frontier.size)
-        return offset
+        self._offset, self._torn = offset, not is_zero(data, offset)
 
     def _compare_inside(self, leaves: list[bytes], size: int) -> None:
         first = self.frontier.size
@@ -294,11 +304,24 @@ class _Check:
             elif build_control_entry(row_seq, row) != entry:
                 self.find("control-row", f"Row {seal_seq} of the database is not the one that was sealed.", index=index)
             return
-        self.find("control-row", f"Row {seal_seq} is gone from the database.", index=index)
+        self._unmatched.append(((seal_seq, entry), index))
+
+    def _match_fresh_rows(self) -> None:
+        """Rows sealed after the database was asked are looked for again: the worker may be about to mark them."""
+        for _ in range(AUDIT_SEAL_S_MAX):
+            if not self._unmatched or self._fresh_rows is None:
+                return
+            sleep(1)
+            first = self._unmatched[0][0][0]
+            found = {(seq, build_control_entry(seq, row)) for seq, row in self._fresh_rows() if seq >= first}
+            self._unmatched = [(sealed, index) for sealed, index in self._unmatched if sealed not in found]
 
     def _finish(self) -> None:
         for seal_seq, _ in self._rows or ():
             self.find("control-row", f"Row {seal_seq} of the database is not in the log.")
+        self._match_fresh_rows()
+        for (seal_seq, _), index in self._unmatched:
+            self.find("control-row", f"Row {seal_seq} is gone from the database.", index=index)
         for size in sorted(self._wanted):
             for name, _ in self._wanted[size]:
                 self.find(
@@ -318,14 +341,15 @@ def verify_log(
     key: NoteVerifier,
     *,
     known_checkpoints: Sequence[str] = (),
-    control_rows: Iterable[ControlRow] | None = None,
+    control_rows: ControlRows | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> LogReport:
     """Check a log folder, whether or not a gateway is writing to it.
 
     `known_checkpoints` are signed notes kept elsewhere, for example the checkpoints of receipts. `control_rows` are the
-    database's sealed rows in the order of their seal numbers; they must be exactly those of the log. Damage is in the
-    report's findings; `require_intact()` makes it a Failure.
+    database's sealed rows in the order of their seal numbers; they must be exactly those of the log. Give a function
+    that reads them when a gateway is running: rows that are being sealed meanwhile are then asked for again.
+    Damage is in the report's findings; `require_intact()` makes it a Failure.
     """
     if not (folder / "segments").is_dir():
         raise NotFound("There is no audit log in this folder.", folder=str(folder))

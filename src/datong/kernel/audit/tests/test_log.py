@@ -236,8 +236,8 @@ def test_threads_read_and_check_a_log_that_is_being_written(tmp_path: Path) -> N
     with ThreadPoolExecutor(4) as pool:
         jobs = [pool.submit(read), pool.submit(read), pool.submit(check)]
         try:
-            for _ in range(60):
-                fill(log, 10)
+            for _ in range(25):
+                fill(log, 5, per_batch=12)
                 log.publish()
         finally:
             stop.set()

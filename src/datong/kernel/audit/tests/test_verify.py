@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import threading
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -411,6 +412,39 @@ ROW_TAMPERINGS: dict[str, Callable[[Rows], Rows]] = {
 def test_database_rows_that_are_not_the_sealed_ones_are_found(sound: Path, name: str) -> None:
     rows = sealed_rows(sound)
     assert kinds(verify_log(sound, KEY, control_rows=ROW_TAMPERINGS[name](rows))) == {"control-row"}
+
+
+def test_rows_that_are_sealed_during_the_check_are_not_taken_for_tampering(tmp_path: Path) -> None:
+    log = open_log(tmp_path / "audit")
+    rows: Rows = []
+    stop = threading.Event()
+
+    def seal() -> None:
+        while not stop.is_set():
+            seal_seq = log.last_seal_seq + 1
+            log.append([build_control_entry(seal_seq, control_row(seal_seq)), *[data_entry(n) for n in range(9)]])
+            log.publish()
+            stop.wait(0.002)
+            rows.append((seal_seq, control_row(seal_seq)))  # marked in the database a moment later
+
+    def read() -> Iterator[tuple[int, bytes]]:
+        yield from rows[:]
+
+    sealer = threading.Thread(target=seal)
+    sealer.start()
+    try:
+        checked = []
+        for round_number in range(1, 5):
+            while len(rows) < 5 * round_number:
+                stop.wait(0.001)
+            checked.append(verify_log(tmp_path / "audit", KEY, control_rows=read).require_intact())
+    finally:
+        stop.set()
+        sealer.join()
+    assert checked[-1].control_rows_count > checked[0].control_rows_count
+    log.close()
+    rows.pop(3)
+    assert kinds(verify_log(tmp_path / "audit", KEY, control_rows=read)) == {"control-row"}
 
 
 def test_an_entry_is_proven_and_the_proof_of_another_is_not(sound: Path) -> None:
