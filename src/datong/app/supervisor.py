@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
+import hashlib
 import os
 import signal
 import subprocess
@@ -16,18 +17,20 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 
 import httpx
 
-from datong.app import postgres
+from datong.app import parts, postgres
 from datong.kernel import clock
 from datong.kernel.config import Settings, make_private_dir
-from datong.kernel.failures import Conflict, Unavailable
+from datong.kernel.failures import Conflict, Failure, Unavailable
 from datong.kernel.limits import CHILD_RESTART_DELAY_S_MAX, CHILD_STARTUP_S_MAX, SHUTDOWN_S_MAX
 
 PR_SET_PDEATHSIG = 1
 RESTART_DELAY_S_FIRST = 0.2
+DATABASE_LOOK_S = 1.0
 STEADY_S = 30.0
 """A child that has lived this long counts as healthy: its restart delay starts again from the first."""
 
@@ -69,6 +72,7 @@ class Supervisor:
         self._stop = threading.Event()
         self._lock_file: int | None = None
         self._database: postgres.EmbeddedPostgres | None = None
+        self._database_look_s = 0.0
 
     # Start ---------------------------------------------------------------------------------------------------------
     def start(self) -> None:
@@ -80,7 +84,6 @@ class Supervisor:
             self.report("starting PostgreSQL")
             self._database = postgres.EmbeddedPostgres(self.settings)
             self._database.start()
-        self.report("bringing the database up to date")
         self._migrate()
         for child in self.children:
             self._spawn(child)
@@ -98,6 +101,11 @@ class Supervisor:
         os.write(self._lock_file, f"{os.getpid()}\n".encode())
 
     def _migrate(self) -> None:
+        """Bring the schema up to date. The embedded database remembers for which migrations that was done last."""
+        stamp, wanted = self.settings.postgres_dir / "migrated", _migrations_digest()
+        if self._database is not None and stamp.is_file() and stamp.read_text() == wanted:
+            return
+        self.report("bringing the database up to date")
         done = subprocess.run(
             [sys.executable, "-m", "datong.app.control.manage", "migrate", "--no-input", "-v0"],
             capture_output=True,
@@ -110,6 +118,8 @@ class Supervisor:
                 private=done.stderr,
                 last_line=(done.stderr.strip().splitlines() or ["no message"])[-1],
             )
+        if self._database is not None:
+            stamp.write_text(wanted)
 
     def _spawn(self, child: Child) -> None:
         child.log = self.settings.log_dir / f"{child.name}.log"
@@ -145,8 +155,24 @@ class Supervisor:
     def run(self) -> None:
         """Watch until `stop` is asked for; restarts what dies."""
         while not self._stop.wait(0.2):
+            self._keep_database()
             for child in self.children:
                 self._keep(child)
+
+    def _keep_database(self) -> None:
+        """Start the embedded PostgreSQL again when it is gone; the data plane has gone on without it meanwhile."""
+        now_s = clock.monotonic_s()
+        if self._database is None or now_s < self._database_look_s:
+            return
+        self._database_look_s = now_s + DATABASE_LOOK_S
+        if self._database.is_running():
+            return
+        self.report("PostgreSQL ended; it starts again")
+        try:
+            self._database.start()
+        except Failure as failure:
+            self.report(f"PostgreSQL does not start: {failure.hint}")
+            self._database_look_s = now_s + CHILD_RESTART_DELAY_S_MAX
 
     def _keep(self, child: Child) -> None:
         now_s = clock.monotonic_s()
@@ -186,6 +212,13 @@ class Supervisor:
         if self._lock_file is not None:
             os.close(self._lock_file)
             self._lock_file = None
+
+
+def _migrations_digest() -> str:
+    """Over the names of our migrations and the versions of the packages that bring their own."""
+    ours = sorted(str(path.relative_to(parts.ROOT)) for path in parts.ROOT.glob("*/store/migrations/*.py"))
+    others = [f"{name} {metadata.version(name)}" for name in ("django", "django-allauth", "procrastinate")]
+    return hashlib.sha256("\n".join([*ours, *others]).encode()).hexdigest()
 
 
 def _answers(url: str) -> bool:
