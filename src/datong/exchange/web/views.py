@@ -16,7 +16,15 @@ from datong.exchange import service
 from datong.exchange.requests import GrantState, GrantView, RequestInvalid, RequestState, RequestView
 from datong.exchange.service.receipts import check_receipt
 from datong.exchange.web.forms import build_form, read_draft
-from datong.exchange.web.present import access_lines, grant_proof, grant_remaining_days, grant_tag, receipt_facts, receipt_lines, usage_chart
+from datong.exchange.web.present import (
+    access_lines,
+    grant_proof,
+    grant_remaining_days,
+    grant_tag,
+    receipt_facts,
+    receipt_lines,
+    usage_chart,
+)
 from datong.kernel.action.service import is_allowed
 from datong.kernel.audit.service import find_log_index
 from datong.kernel.contracts import Actor, Subject
@@ -35,10 +43,11 @@ def ask_for_access(request: HttpRequest, resource_id: str) -> HttpResponse:
     actor = require_member(request)
     resource = catalog.get_resource(ResourceId(resource_id))
     contract = catalog.get_contract(ResourceId(resource_id))
+    titles = {column.name: (column.title, column.title_en or column.title) for column in contract.columns}
     columns, modes = service.offered_columns(contract), service.offered_modes(contract)
     systems = identity.find_systems(actor.agency_id)
     data = request.POST if request.method == "POST" else None
-    form = build_form(columns, modes, systems, data)
+    form = build_form(columns, modes, systems, data, titles)
     failure: Failure | None = None
     if data is not None:
         try:
@@ -189,6 +198,7 @@ def _grant_page(request: HttpRequest, grant_id: str, failure: Failure | None) ->
     contract = catalog.get_contract(grant.resource_id)
     context = {
         "grant": grant,
+        "contract": contract,
         "tag": grant_tag(grant),
         "proof": grant_proof(find_log_index(grant.operation_id)),
         "days_left": grant_remaining_days(grant),

@@ -69,5 +69,3 @@ def _case_page(case: CaseView) -> str:
 def _request_progress(asked: RequestView) -> tuple[int, bool]:
     """How many of four steps are done, and whether it ended without a grant."""
     return STEPS_DONE[asked.state], asked.state is RequestState.REFUSED
-
-

@@ -89,7 +89,7 @@ def facet(facets: Mapping[str, Any], name: str) -> Any:
     return facets.get(name)
 
 
-# Figures and times -----------------------------------------------------------------------------------------------------
+# Figures and times ---------------------------------------------------------------------------------------------------
 
 
 @register.filter
@@ -158,7 +158,7 @@ def size(value: int | None) -> SafeString | str:
     if value is None:
         return MISSING
     amount, unit = float(value), "B"
-    for unit in ("B", "kB", "MB", "GB"):  # noqa: B007
+    for unit in ("B", "kB", "MB", "GB"):
         if amount < 1000 or unit == "GB":
             break
         amount /= 1000
@@ -239,13 +239,15 @@ def digest(value: str | None) -> str:
     return value if len(value) <= 12 else f"{value[:4]}…{value[-4:]}"
 
 
-# Components ------------------------------------------------------------------------------------------------------------
+# Components ----------------------------------------------------------------------------------------------------------
 
 
 @register.simple_tag
 def icon(name: str) -> SafeString:
     """An outline icon beside its word. Names are found in the templates by tools/build_assets.py."""
-    return format_html('<svg class="dt-i" aria-hidden="true"><use href="{}#{}"/></svg>', static("vendor/icons.svg"), name)
+    return format_html(
+        '<svg class="dt-i" aria-hidden="true"><use href="{}#{}"/></svg>', static("vendor/icons.svg"), name
+    )
 
 
 @register.inclusion_tag(PARTS + "seal.html")
@@ -261,7 +263,13 @@ def wordmark() -> dict[str, str]:
 @register.inclusion_tag(PARTS + "tally.html")
 def tally(state: str, left: Any, right: Any, url: str = "") -> dict[str, Any]:
     """凭签: who it came from | what proves it. State: recorded, proven, pending or broken."""
-    return {"state": state, "left": left, "right": right, "url": url, "mark": {"proven": "✓ ", "broken": "✕ "}.get(state, "")}
+    return {
+        "state": state,
+        "left": left,
+        "right": right,
+        "url": url,
+        "mark": {"proven": "✓ ", "broken": "✕ "}.get(state, ""),
+    }
 
 
 @register.simple_tag
@@ -305,7 +313,10 @@ def lamp(level: int) -> SafeString:
     names = (("过冷", "Cold"), ("偏冷", "Cool"), ("正常", "Normal"), ("偏热", "Warm"), ("过热", "Hot"))
     seats = format_html_join("", "<u{}></u>", ((SafeString(' class="on"') if k == level else "",) for k in range(1, 6)))
     return format_html(
-        '<span class="dt-lamp" data-l="{}"><i aria-hidden="true">{}</i><b>{}</b></span>', level, seats, of_language(names[level - 1])
+        '<span class="dt-lamp" data-l="{}"><i aria-hidden="true">{}</i><b>{}</b></span>',
+        level,
+        seats,
+        of_language(names[level - 1]),
     )
 
 
@@ -329,7 +340,8 @@ def bar(value: float, of: float = 100, level: str = "") -> SafeString:
     share = 0.0 if not of else min(1.0, max(0.0, value / of))
     level = components.bar_level(value) if level == "auto" else level
     return format_html(
-        '<svg class="dt-bar {}" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true"><rect width="{}" height="6"/></svg>',
+        '<svg class="dt-bar {}" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">'
+        '<rect width="{}" height="6"/></svg>',
         level,
         f"{share * 100:g}",
     )
@@ -340,7 +352,12 @@ def deadline(due: Any) -> dict[str, Any]:
     """A date with a duty: what is left of the allowance, in working days. Takes the cases' Deadline."""
     share = components.used_share(used_days=due.used_days, allowance_days=due.allowance_days)
     state = components.due_state(left_days=due.left_days, stopped=due.stopped)
-    return {"due": due, "state": state, "width": round(44 * (1.0 if state == "late" else share), 1), "late_days": -due.left_days}
+    return {
+        "due": due,
+        "state": state,
+        "width": round(44 * (1.0 if state == "late" else share), 1),
+        "late_days": -due.left_days,
+    }
 
 
 @register.inclusion_tag(PARTS + "day_strip.html")
@@ -386,7 +403,10 @@ def pips(done: int, of: int = 4, failed: bool = False) -> SafeString:  # noqa: F
     names = ["on" if k < done else "" for k in range(of)]
     if failed and done:
         names[done - 1] = "bad"
-    return format_html('<div class="dt-pips" aria-hidden="true">{}</div>', format_html_join("", '<i class="{}"></i>', ((n,) for n in names)))
+    return format_html(
+        '<div class="dt-pips" aria-hidden="true">{}</div>',
+        format_html_join("", '<i class="{}"></i>', ((n,) for n in names)),
+    )
 
 
 @register.inclusion_tag(PARTS + "empty.html")
@@ -416,7 +436,11 @@ def chart(chart: Any) -> dict[str, Any]:
 def spark(values: Sequence[float]) -> SafeString:
     """The last periods beside a figure."""
     path = components.spark_path(values)
-    return format_html('<svg class="dt-spark" width="96" height="24" aria-hidden="true"><path d="{}"/></svg>', path) if path else SafeString("")
+    return (
+        format_html('<svg class="dt-spark" width="96" height="24" aria-hidden="true"><path d="{}"/></svg>', path)
+        if path
+        else SafeString("")
+    )
 
 
 @register.inclusion_tag(PARTS + "field.html")

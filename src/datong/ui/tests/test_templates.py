@@ -71,7 +71,13 @@ def test_a_missing_language_is_noticed(planted: str) -> None:
 
 @pytest.mark.parametrize(
     "planted",
-    ['<p style="color:red">', "<style>p{}</style>", '<a onclick="x()">', "<script>1</script>", '<a href="javascript:1">'],
+    [
+        '<p style="color:red">',
+        "<style>p{}</style>",
+        '<a onclick="x()">',
+        "<script>1</script>",
+        '<a href="javascript:1">',
+    ],
 )
 def test_inline_style_and_script_are_noticed(planted: str) -> None:
     assert inline_violations(planted)
