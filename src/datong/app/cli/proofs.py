@@ -135,7 +135,7 @@ def _read_control_rows() -> Any:
     set_up_django()
     from datong.kernel.audit.service import find_sealed_rows
 
-    return find_sealed_rows()
+    return find_sealed_rows  # a function, so that rows sealed during the check are read again
 
 
 def _print_report(report: LogReport, *, as_json: bool) -> None:

@@ -230,7 +230,7 @@ class Story:
     def _check_log(self) -> None:
         acts.wait_until(lambda: count_unsealed() == 0, "all audit rows are sealed")
         public_key = (self.settings.keys_dir / "audit.key.pub").read_text(encoding="utf-8").strip()
-        report = verify_log(self.settings.audit_dir, NoteVerifier.parse(public_key), control_rows=find_sealed_rows())
+        report = verify_log(self.settings.audit_dir, NoteVerifier.parse(public_key), control_rows=find_sealed_rows)
         report.require_intact()
         self.tell.step(
             f"审计日志共{report.size:,}条，其中管理操作{report.control_rows_count:,}条，逐条验证完整，一条不缺。",

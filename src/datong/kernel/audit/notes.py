@@ -185,14 +185,17 @@ def load_or_create_signer(path: Path, origin: str) -> NoteSigner:
             os.fsync(file.fileno())
         try:
             os.link(temporary, path)
-            path.with_name(path.name + ".pub").write_text(signer.verifier.text + "\n")
         except FileExistsError:
             pass  # another process came first: its key is read below
         finally:
             temporary.unlink()
     if path.stat().st_mode & 0o077:
         raise Misconfigured(f"Run `chmod 600 {path}`: others can read the audit log's signing key.", path=str(path))
-    return parse_signer(path.read_text())
+    signer = parse_signer(path.read_text())
+    published = path.with_name(path.name + ".pub")
+    if not published.exists():
+        published.write_text(signer.verifier.text + "\n")
+    return signer
 
 
 def parse_signer(text: str) -> NoteSigner:

@@ -308,10 +308,10 @@ class _Check:
 
     def _match_fresh_rows(self) -> None:
         """Rows sealed after the database was asked are looked for again: the worker may be about to mark them."""
-        for _ in range(AUDIT_SEAL_S_MAX):
+        for _ in range(int(AUDIT_SEAL_S_MAX / _WRITE_S)):
             if not self._unmatched or self._fresh_rows is None:
                 return
-            sleep(1)
+            sleep(_WRITE_S)
             first = self._unmatched[0][0][0]
             found = {(seq, build_control_entry(seq, row)) for seq, row in self._fresh_rows() if seq >= first}
             self._unmatched = [(sealed, index) for sealed, index in self._unmatched if sealed not in found]
