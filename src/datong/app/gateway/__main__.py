@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import sys
 
@@ -21,6 +22,9 @@ from datong.kernel.config import Settings, load_settings
 from datong.kernel.failures import Failure
 from datong.kernel.limits import GATEWAY_BACKLOG_MAX, SHUTDOWN_S_MAX
 
+GC_THRESHOLD = 20_000
+"""New containers between two collections: the hot route makes none that form cycles."""
+
 log = structlog.get_logger("datong.gateway")
 
 
@@ -31,6 +35,9 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     await plane.start()
+    gc.collect()
+    gc.freeze()  # what lives as long as the process is not looked at again
+    gc.set_threshold(GC_THRESHOLD)
     server = Server(
         plane.gateway,
         address=settings.host,

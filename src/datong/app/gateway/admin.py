@@ -48,5 +48,5 @@ class AdminSocket:
         except ValueError:
             ask = None
         if ask == {"ask": "seen"}:
-            return {"txn_id": self._reader.refresh()}
+            return {"txn_id": self._reader.refresh_surely()}
         return {"error": 'ask {"ask": "seen"}'}

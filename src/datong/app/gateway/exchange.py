@@ -14,7 +14,17 @@ from urllib.parse import parse_qsl
 import orjson
 
 from datong.app.gateway.helper import RelayedFailure, VerifyHelper
-from datong.app.gateway.http import JSON, NO_STORE, Answer, Call, FilePart, MethodNotAllowed, headers_of, render_problem
+from datong.app.gateway.http import (
+    JSON,
+    NO_STORE,
+    Answer,
+    Call,
+    FilePart,
+    MethodNotAllowed,
+    choose_language,
+    headers_of,
+    render_problem,
+)
 from datong.app.gateway.metrics import Counts
 from datong.app.gateway.rates import Rates
 from datong.exchange.contracts import GrantEntry, GrantFailure, Mode, SystemEntry, UnknownToken
@@ -43,6 +53,8 @@ BATCH_PARAMETERS = frozenset({"purpose", "reference", "format"})
 class Trace:
     """What is known of a call so far: a refusal's record says as much as was learnt before it."""
 
+    at: str
+    now_ms: int
     system: SystemEntry | None = None
     grant_id: str = ""
     grant_digest: str = ""
@@ -66,6 +78,7 @@ class Exchange:
         helper: VerifyHelper,
         bulk_dir: Path,
         counts: Counts,
+        language: str,
     ) -> None:
         self._reader = reader
         self._verifier = verifier
@@ -74,14 +87,16 @@ class Exchange:
         self._helper = helper
         self._bulk_dir = bulk_dir
         self._counts = counts
+        self._language = language
         self._templates: dict[tuple[str, str, tuple[str, ...]], EntryTemplate] = {}
 
     async def handle(self, call: Call) -> Answer:
         """Answer a call. Raises Unavailable alone: when the log cannot take the record, nothing may be answered."""
-        trace = Trace()
+        now = clock.now()
+        trace = Trace(at=clock.iso(now), now_ms=int(now.timestamp() * 1000))
         self._reader.refresh()
         try:
-            trace.system = system = self._authenticate(call.authorization)
+            trace.system = system = self._authenticate(call.authorization, trace.now_ms)
             allowed = METHODS.get(call.mode)
             if allowed is None:
                 raise NotFound(
@@ -99,12 +114,12 @@ class Exchange:
         except Failure as failure:
             return await self.refuse(call, failure, trace)
 
-    def _authenticate(self, authorization: str) -> SystemEntry:
+    def _authenticate(self, authorization: str, now_ms: int) -> SystemEntry:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token or len(token) > TOKEN_CHARACTERS_MAX:
             raise UnknownToken
         system = self._reader.find_system(hash_token(token.strip()))
-        if system is None or (system.valid_until_ms is not None and clock.epoch_ms() >= system.valid_until_ms):
+        if system is None or (system.valid_until_ms is not None and now_ms >= system.valid_until_ms):
             raise UnknownToken
         return system
 
@@ -113,19 +128,19 @@ class Exchange:
         if len(body) <= VERIFY_INLINE_BODY_BYTES_MAX:
             request = decode_request(body)
             trace.purpose, trace.reference = request.purpose, request.reference
-            examined = self._verifier.examine(system.system_id, call.resource, request)
+            examined = self._verifier.examine(system.system_id, call.resource, request, trace.now_ms)
             done, grant = examined.result, examined.grant
         else:
             done = await self._helper.examine(system.system_id, call.resource, body)
             trace.purpose, trace.reference = done.purpose, done.reference
             grant = self._decide_again(system.system_id, call.resource, done.purpose, done.columns)
         trace.note_grant(grant)
-        self._rates.take(grant.terms, done.items_count, clock.epoch_ms())
+        self._rates.take(grant.terms, done.items_count, trace.now_ms)
         facts = b'{"items":%d,"match":%d,"differ":%d}' % (done.items_count, done.matches_count, done.differs_count)
         answer = done.answer
         salt = ids.random_bytes(SALT_BYTES)
         entry = self._find_template(call, system, grant, done.columns).fill(
-            at=clock.iso(clock.now()),
+            at=trace.at,
             reference=done.reference,
             facts=facts,
             rq=salted_digest(salt, body),
@@ -156,7 +171,7 @@ class Exchange:
             if_none_match=call.ranges.get("if-none-match"),
             if_match=call.ranges.get("if-match"),
         )
-        self._rates.take(grant.terms, 1, clock.epoch_ms())
+        self._rates.take(grant.terms, 1, trace.now_ms)
         salt = ids.random_bytes(SALT_BYTES)
         facts = {
             "items": 1,
@@ -169,7 +184,7 @@ class Exchange:
         }
         columns = tuple(c.name for c in grant.terms.columns)
         leaf = self._find_template(call, system, grant, columns).fill(
-            at=clock.iso(clock.now()),
+            at=trace.at,
             reference=reference,
             facts=orjson.dumps(facts),
             rq=salted_digest(salt, call.target.encode()),
@@ -216,18 +231,20 @@ class Exchange:
             )
         return template
 
-    async def refuse(self, call: Call, failure: Failure, trace: Trace) -> Answer:
+    async def refuse(self, call: Call, failure: Failure, trace: Trace | None = None) -> Answer:
         """A refusal is recorded like an answer, and proves itself like one."""
+        trace = trace or Trace(at=clock.iso(clock.now()), now_ms=clock.epoch_ms())
         if isinstance(failure, GrantFailure):
             trace.grant_id, trace.grant_digest = failure.terms.grant_id, failure.terms.digest
         elif isinstance(failure, RelayedFailure) and failure.grant:
             trace.grant_id, trace.grant_digest = failure.grant[:2]
-        body = render_problem(failure, call.language)
+        language = choose_language(call.accept_language, self._language)
+        body = render_problem(failure, language)
         salt = ids.random_bytes(SALT_BYTES)
-        request = call.body if call.method == "POST" and isinstance(call.body, bytes) else call.target.encode()
+        request = call.target.encode() if call.target or isinstance(call.body, Failure) else call.body
         entry = DataEntry(
             kind="refused",
-            at=clock.iso(clock.now()),
+            at=trace.at,
             system=trace.system.system_id if trace.system else "",
             agency=trace.system.agency_id if trace.system else "",
             resource=call.resource[:REFERENCE_CHARACTERS_MAX],
@@ -244,7 +261,7 @@ class Exchange:
         committed = await self._committer.commit(entry)
         self._counts.add(call.mode if call.mode in METHODS else "other", failure.code)
         receipt = build_receipt(committed, salt=salt, entry=entry)
-        headers = headers_of(failure, call.language, token_sent=bool(call.authorization))
+        headers = headers_of(failure, language, token_sent=bool(call.authorization))
         return Answer(status=failure.status, headers=headers, body=attach_receipt(body, receipt))
 
 

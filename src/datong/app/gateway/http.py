@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import orjson
 
 from datong.kernel.failures import PROBLEM_MEDIA_TYPE, Failure, Retry
@@ -30,32 +30,29 @@ class MethodNotAllowed(Failure):
         self.allowed = allowed
 
 
-@dataclass(slots=True, kw_only=True)
-class Call:
+class Call(msgspec.Struct, kw_only=True):
     """One data-plane call as the skins hand it over. `body` is a Failure when it could not be read within its limit."""
 
     method: str
     mode: str
     resource: str
-    target: str
-    """Path and query as sent: what a GET's receipt is over."""
+    target: str = ""
+    """Path and query as sent: what the receipt is over when the call has no body."""
     query: str = ""
     authorization: str = ""
-    language: str = "zh"
+    accept_language: str = ""
     body: bytes | Failure = b""
-    ranges: dict[str, str] = field(default_factory=dict)
+    ranges: dict[str, str] = {}
     """Those of Range, If-Range, If-Match, If-None-Match that were sent, in lower case."""
 
 
-@dataclass(slots=True, kw_only=True)
-class FilePart:
+class FilePart(msgspec.Struct, frozen=True, kw_only=True):
     path: Path
     start: int
     end: int
 
 
-@dataclass(slots=True, kw_only=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What goes back; with `file`, that part of the file is the body."""
 
     status: int

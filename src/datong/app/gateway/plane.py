@@ -54,6 +54,7 @@ class Plane:
             helper=self.helper,
             bulk_dir=settings.bulk_dir,
             counts=self.counts,
+            language=settings.language,
         )
         self.gateway = Gateway(
             exchange=self.exchange,
@@ -84,7 +85,7 @@ class Plane:
     async def _refresh_for_ever(self) -> None:
         while True:
             await asyncio.sleep(GATEWAY_REFRESH_S)
-            self._reader.refresh()
+            self._reader.refresh_surely()
 
     async def drain(self) -> None:
         """Wait until calls in progress have their answers: exchanges for half of the time that a stop may take, pages

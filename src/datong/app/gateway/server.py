@@ -12,7 +12,7 @@ import structlog
 
 from datong.app.gateway import public
 from datong.app.gateway.abort import abort_connection
-from datong.app.gateway.exchange import Exchange, Trace
+from datong.app.gateway.exchange import Exchange
 from datong.app.gateway.forwarding import TrustedProxies, address_of, forward_request_headers
 from datong.app.gateway.http import (
     NO_STORE,
@@ -91,19 +91,20 @@ class Gateway:
             method=scope.method,
             mode=mode,
             resource=resource,
-            target=target_of(scope),
-            query=scope.query_string,
             authorization=headers.get("authorization", ""),
-            language=choose_language(headers.get("accept-language"), self._language),
+            accept_language=headers.get("accept-language", ""),
         )
-        if scope.method == "POST":
+        if call.method == "POST":
             call.body = await read_body(headers, protocol, VERIFY_BODY_BYTES_MAX)
+            if isinstance(call.body, Failure):
+                call.target = target_of(scope)
         else:
+            call.target, call.query = target_of(scope), scope.query_string
             call.ranges = {n: v for n in RANGE_HEADERS if (v := headers.get(n)) is not None}
         try:
             answer = await self._exchange.handle(call)
         except Unavailable as failure:
-            answer = problem_answer(failure, call.language)
+            answer = problem_answer(failure, choose_language(call.accept_language, self._language))
         except Exception as problem:  # noqa: BLE001 - the request edge
             answer = await self._answer_bug(call, problem)
         write_answer(protocol, answer)
@@ -113,9 +114,9 @@ class Gateway:
         bug.reference = ids.new_id("ref")
         log.error("exchange.bug", reference=bug.reference, mode=call.mode, exc_info=problem)
         try:
-            return await self._exchange.refuse(call, bug, Trace())
+            return await self._exchange.refuse(call, bug)
         except Failure as failure:
-            return problem_answer(failure, call.language)
+            return problem_answer(failure, choose_language(call.accept_language, self._language))
 
     # The rest ------------------------------------------------------------------------------------------------------
     async def _answer_other(self, scope: Any, protocol: Any) -> None:

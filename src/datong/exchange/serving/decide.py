@@ -7,8 +7,9 @@ that came closest to allowing it is given, because it tells the caller what is m
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+import msgspec
 
 from datong.exchange.contracts import (
     ColumnNotGranted,
@@ -25,8 +26,7 @@ from datong.exchange.contracts import (
 from datong.kernel.clock import iso
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """What a system wants to do. `columns` are those it names; batch names none and gets what the grant has."""
 
     resource_id: str
@@ -69,7 +69,7 @@ def _find_failed_step(grant: GrantEntry, ask: Ask) -> tuple[int, Refusal] | None
 
 
 def find_missing(columns: Iterable[str], granted: Sequence[str]) -> tuple[str, ...]:
-    return tuple(c for c in columns if c not in granted)
+    return tuple([c for c in columns if c not in granted])
 
 
 def _instant(instant_ms: int) -> str:

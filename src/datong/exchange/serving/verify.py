@@ -53,8 +53,7 @@ class VerifyRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 _decoder = msgspec.json.Decoder(VerifyRequest)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyResult:
+class VerifyResult(msgspec.Struct, frozen=True, kw_only=True):
     """A verify call worked out: the answer's bytes, and what the record needs."""
 
     purpose: str
@@ -67,8 +66,9 @@ class VerifyResult:
     """`{"items":[…]}`, before the receipt."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Examined:
+class Examined(msgspec.Struct, frozen=True, kw_only=True):
+    """Under which grant a call was worked out, and what came of it."""
+
     grant: GrantEntry
     result: VerifyResult
 
@@ -109,7 +109,7 @@ class Verifier:
         self._master = master
         self._plans: dict[str, tuple[ResourceEntry, ResourcePlan]] = {}
 
-    def examine(self, system_id: str, resource_id: str, request: VerifyRequest) -> Examined:
+    def examine(self, system_id: str, resource_id: str, request: VerifyRequest, now_ms: int) -> Examined:
         """Decide and compare on one snapshot. Raises a Refusal, or BadInput for an item that cannot be asked."""
         items = request.items
         columns = tuple(items[0].claims) if len(items) == 1 else tuple({name: 0 for i in items for name in i.claims})
@@ -118,7 +118,7 @@ class Verifier:
             mode=Mode.VERIFY,
             purpose=request.purpose,
             columns=columns,
-            now_ms=clock.epoch_ms(),
+            now_ms=now_ms,
         )
         grant = decide(self._reader.find_grants(system_id, resource_id), ask)
         plan = self._find_plan(resource_id)

@@ -19,6 +19,7 @@ from datong.exchange.contracts import GrantFailure
 from datong.exchange.serving.keys import load_master_key
 from datong.exchange.serving.store import Environment, ServingReader
 from datong.exchange.serving.verify import Verifier, decode_request
+from datong.kernel import clock
 from datong.kernel.failures import Failure
 
 FRAME = struct.Struct(">I")
@@ -42,7 +43,7 @@ def answer_frame(verifier: Verifier, frame: bytes) -> list[Any]:
     """Work one call out. A Failure travels as its members; anything else ends the process, and the gateway says 503."""
     system_id, resource_id, body = msgspec.msgpack.decode(frame)
     try:
-        done = verifier.examine(system_id, resource_id, decode_request(body)).result
+        done = verifier.examine(system_id, resource_id, decode_request(body), clock.epoch_ms()).result
     except Failure as failure:
         return [False, describe_failure(failure)]
     counts = [done.items_count, done.matches_count, done.differs_count]

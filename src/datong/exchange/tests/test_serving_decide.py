@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,7 +62,7 @@ FILE = FileEntry(
 )
 def test_each_rule(changes: dict[str, Any], code: str | None) -> None:
     entry = compile_grant(TERMS)
-    ask = replace(ASK, **changes)
+    ask = msgspec.structs.replace(ASK, **changes)
     if code is None:
         assert decide([entry], ask) is entry
         return

@@ -74,7 +74,7 @@ def ask(writer: ServingWriter, tmp_path: Path, code: str, name: str, as_of: date
     with writer.read() as reader:
         verifier = Verifier(reader, load_master_key(tmp_path / "keys"))
         item = VerifyItem(key={"code": code}, claims={"name": name}, as_of=as_of)
-        done = verifier.examine("s", "places", VerifyRequest(purpose="p", items=[item]))
+        done = verifier.examine("s", "places", VerifyRequest(purpose="p", items=[item]), clock.epoch_ms())
     return done.result.answer.decode().split('"')[5]
 
 
