@@ -8,6 +8,7 @@ of the answer touches a disk.
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import os
 import signal
@@ -18,7 +19,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 
@@ -133,7 +134,7 @@ def run_query(
         try:
             assert run.process.stdout is not None
             try:
-                stream = pa.ipc.open_stream(run.process.stdout)
+                stream = pa.ipc.open_stream(cast("io.IOBase", run.process.stdout))
             except pa.ArrowInvalid:
                 raise run.failure() or QueryFailed("The query gave no answer.") from None
             yield pa.RecordBatchReader.from_batches(stream.schema, _batches(stream, run))

@@ -96,7 +96,8 @@ def ensure_table(connection: duckdb.DuckDBPyConnection, table: str, columns: Col
         return TableChange(is_new=True, added=tuple(wanted))
     added = [column for column in wanted if column not in present]
     dropped = [column for column in present if column not in wanted]
-    widened, rebuilt = [], []
+    widened: list[str] = []
+    rebuilt: list[str] = []
     for column in added:
         connection.execute(f"alter table {name} add column {quote_name(column)} {wanted[column]}")
     for column, kind in wanted.items():

@@ -66,10 +66,7 @@ def find_inlined_rows(agency: str) -> int:
             [schema, "ducklake_inlined_data%"],
         ).fetchall()
         names = [name for (name,) in tables if name != "ducklake_inlined_data_tables"]
-        counts = [
-            connection.execute(f'select count(*) from "{schema}"."{name}"').fetchone()
-            for name in names  # type: ignore[arg-type]
-        ]
+        counts = [connection.execute(f'select count(*) from "{schema}"."{name}"').fetchone() for name in names]
     return sum(count[0] for count in counts if count is not None)
 
 

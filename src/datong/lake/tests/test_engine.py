@@ -9,10 +9,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from datong.kernel.config import Secret, load_settings
 from datong.kernel.failures import BadInput
-from datong.lake import engine
 from datong.lake.contracts import LakeUnavailable
 from datong.lake.engine import EXTENSIONS, Lake, find_extension, get_lake, quote_text
 from datong.lake.tests.helpers import find_inlined_rows, new_agency
@@ -51,7 +51,7 @@ def find_readable_files(folder: Path, copies: Path) -> list[str]:
         except duckdb.Error:
             pass
         try:
-            pq.read_table(copy)  # type: ignore[no-untyped-call]
+            pq.read_table(copy)
             readable.append(file.name)
         except (pa.ArrowInvalid, OSError):
             pass
@@ -109,7 +109,7 @@ def test_no_extension_loads_or_installs_by_itself() -> None:
 
 def test_the_password_is_in_no_text() -> None:
     lake = get_lake(load_settings())
-    password = engine.conninfo_to_dict(lake.address.reveal())["password"]
+    password = conninfo_to_dict(lake.address.reveal())["password"]
     assert password
     with lake.connect(new_agency()) as connection:
         shown = repr(connection.execute("from duckdb_secrets()").fetchall())

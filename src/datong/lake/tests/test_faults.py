@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +19,7 @@ import pytest
 
 from datong.kernel.faults import FAULT_DIR_SETTING
 from datong.kernel.ids import ResourceId, RunId
-from datong.lake.contracts import CommitState
+from datong.lake.contracts import CommitState, Recovered
 from datong.lake.service import commit_version, current_version, find_versions, recover_commits
 from datong.lake.snapshots import find_run
 from datong.lake.store.models import Commit, Version
@@ -57,11 +57,12 @@ def stopped_at(point: str, fault_dir: Path, *arguments: str) -> Iterator[subproc
         child.wait(CHILD_S_MAX)
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
+def wait_for_recovery() -> list[Recovered]:
     deadline_s = time.monotonic() + CHILD_S_MAX
-    while not condition():
-        assert time.monotonic() < deadline_s, "it never came about"
+    while not (recovered := recover_commits()):
+        assert time.monotonic() < deadline_s, "there was nothing to recover"
         time.sleep(0.05)
+    return recovered
 
 
 @pytest.mark.parametrize(
@@ -82,9 +83,7 @@ def test_a_kill_between_two_steps(point: str, state: CommitState | None, tmp_pat
             assert current_version(PEOPLE_ID) == first, "nobody sees a version before its row"
             assert Commit.objects.get(run_id=run).state == CommitState.COMMITTING
     # PostgreSQL notices the closed socket of a killed session a moment later.
-    recovered = []
-    if state is not None:
-        wait_until(lambda: bool(recovered.extend(recover_commits()) or recovered))
+    recovered = wait_for_recovery() if state is not None else []
     assert [(one.run_id, one.state) for one in recovered] == ([(run, state)] if state is not None else [])
     with lake().connect(agency) as connection:
         assert not inspect(connection, agency, "people")
