@@ -27,7 +27,7 @@ RESOURCE_ID = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 RESOURCE_ID_CHARACTERS_MAX = 48
 """Leaves room below PostgreSQL's 63 for what is derived from it (e.g. its quarantine table)."""
 AGENCY_CODE = re.compile(r"[a-z][a-z0-9_]{0,31}")
-CONTRACT_VERSION = re.compile(r"(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})")
+CONTRACT_VERSION = re.compile(r"(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})", re.ASCII)
 API_VERSIONS = frozenset({"v3.0.0", "v3.0.1", "v3.0.2", "v3.1.0", "v3.2.0"})
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from datong.kernel.failures import BadInput
 
-_CODE: Final = re.compile(r"([1-3])(\d{2})(\d{3})(\d{0,30})/(\d{1,12})")
+_CODE: Final = re.compile(r"([1-3])(\d{2})(\d{3})(\d{0,30})/(\d{1,12})", re.ASCII)
 
 CLASS_TITLES: Final[Mapping[str, tuple[str, str]]] = {
     "1": ("基础信息资源类", "Base information"),

@@ -13,7 +13,7 @@ from datong.catalog.reading import CUSTOM_WORDS_COLUMN, CUSTOM_WORDS_CONTRACT
 PAGE = Path(__file__).parents[4] / "docs" / "reference" / "contract.md"
 
 
-def find_missing(text: str) -> set[str]:
+def find_missing(text: str) -> frozenset[str]:
     return (CUSTOM_WORDS_CONTRACT | CUSTOM_WORDS_COLUMN) - set(re.findall(r"^### (\w+)$", text, re.MULTILINE))
 
 
@@ -25,7 +25,7 @@ def page() -> str:
 
 
 def test_every_custom_property_has_its_heading(page: str) -> None:
-    assert find_missing(page) == set()
+    assert find_missing(page) == frozenset()
     assert find_missing(page.replace("### mask", "### musk")) == {"mask"}
 
 

@@ -114,7 +114,17 @@ def test_validity_columns_are_not_part_of_the_question() -> None:
     assert (contract.validity.from_column, contract.validity.unit) == ("first_seen", "month")
     assert [c.name for c in contract.key_columns] == ["code", "first_seen"]
     assert [c.name for c in contract.lookup_columns] == ["code"]
-    assert contract.by_name["code"].identifier_as_of == "first_seen"
+
+
+def test_a_division_code_is_checked_as_of_a_date_column() -> None:
+    def check_codes(raw: dict[str, object]) -> None:
+        set_word(column(raw, "code"), "identifierKind", "division_code")
+        set_word(column(raw, "code"), "identifierAsOf", "first_seen")
+
+    contract = changed(demo_text("civil_divisions"), check_codes)
+    code = contract.by_name["code"]
+    assert (code.identifier, code.identifier_as_of) == (IdentifierKind.DIVISION_CODE, "first_seen")
+    assert code.identifier_severity == "reject"
 
 
 def test_a_file_header_may_be_name_physical_name_or_title() -> None:
