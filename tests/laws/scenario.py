@@ -1,4 +1,4 @@
-"""Something of every kind that a route can be about, made by the real services: what the permission matrix walks over."""
+"""Something of every kind that a route can be about, made by the real services, for the permission matrix."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import io
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib import resources
+
+from django.conf import settings
+from django.test import Client
 
 from datong.cases.contracts import Decision
 from datong.cases.service import decide_case
@@ -15,9 +18,14 @@ from datong.exchange import service as exchange
 from datong.exchange.contracts import GrantColumn, Mode, Treatment
 from datong.exchange.requests import RequestDraft
 from datong.kernel import clock
+from datong.kernel.audit.entries import SALT_BYTES, DataEntry, salted_digest
+from datong.kernel.audit.log import AuditLog
+from datong.kernel.audit.notes import load_or_create_signer
+from datong.kernel.config import load_settings
 from datong.kernel.ids import ResourceId
 from datong.testing.cast import Cast, make_cast
 
+SALT = bytes(SALT_BYTES)
 RESOURCE = ResourceId("psb_population")
 CSV = """id_number,name,sex,birth_date,ethnicity,division_code,address,status,updated_on
 11010519491231002X,张伟,2,1949-12-31,01,990101,安澜市同心路1号,正常,2026-01-05
@@ -41,10 +49,14 @@ PERSONAS: dict[str, str | None] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """`ids` fills the parameters of routes: `{resource_id}`, `{run_id}`, `{request_id}` (open), `{grant_id}` …"""
+    """`ids` fills the parameters of routes: `{resource_id}`, `{run_id}`, `{request_id}` (open), `{grant_id}` …
+
+    `sessions` holds each persona's session cookie.
+    """
 
     cast: Cast
     ids: dict[str, str]
+    sessions: dict[str, str]
 
 
 def make_scenario() -> Scenario:
@@ -73,6 +85,7 @@ def make_scenario() -> Scenario:
     granted = exchange.get_request(asker, granted.id)
     assert granted.grant_id is not None
     waiting = exchange.request_access(asker, draft)
+    log_index = write_exchange(cast, granted.grant_id)
     return Scenario(
         cast=cast,
         ids={
@@ -80,7 +93,39 @@ def make_scenario() -> Scenario:
             "run_id": run_id,
             "request_id": waiting.id,
             "grant_id": granted.grant_id,
-            "log_index": "0",
-            "nothing": "nothing-of-this-name",
+            "log_index": str(log_index),
         },
+        sessions={persona: sign_in(cast, member) for persona, member in PERSONAS.items() if member},
     )
+
+
+def sign_in(cast: Cast, member: str) -> str:
+    client = Client()
+    client.force_login(cast.user(member))
+    return client.cookies[settings.SESSION_COOKIE_NAME].value
+
+
+def write_exchange(cast: Cast, grant_id: str) -> int:
+    """One exchange under the grant, as the gateway would log it; gives its place in the log."""
+    home = load_settings()
+    log = AuditLog.open(home.audit_dir, load_or_create_signer(home.keys_dir / "audit.key", home.origin))
+    entry = DataEntry(
+        kind="verify",
+        at=clock.iso(clock.now()),
+        system=cast.system.id,
+        agency=cast.system.agency_id,
+        resource=RESOURCE,
+        grant=grant_id,
+        grant_digest="",
+        purpose="pension_eligibility",
+        reference="YL-2026-000001",
+        fields=("name",),
+        outcome="answered",
+        facts={"match": 1, "differ": 0, "unknown": 0},
+        rq=salted_digest(SALT, b"request"),
+        rs=salted_digest(SALT, b"answer"),
+    )
+    appended = log.append([entry.encode()])
+    log.publish()
+    log.close()
+    return appended.first_index

@@ -137,7 +137,7 @@ QUARANTINE_SHOWN_ROWS_MAX: Final = 200
 CSV_LINE_BYTES_MAX: Final = 16 * 1024 * 1024
 CSV_SNIFF_BYTES: Final = 256 * 1024
 COLLECT_UNSHAPED_ROWS_MAX: Final = 100_000
-"""Rows of one file without the header's number of fields; beyond it the file is refused, because its delimiter is wrong."""
+"""Rows of one file that lack the header's number of fields; beyond it the file is refused: its delimiter is wrong."""
 COLLECT_SUGGESTIONS_MAX: Final = 10_000
 """Quarantined identifiers of one run for which a near miss is searched."""
 COLLECT_MEMORY_MB: Final = 2048

@@ -49,7 +49,9 @@ class ChangePasswordForm(forms.ChangePasswordForm):  # type: ignore[misc]
         return cleaned
 
     def save(self) -> None:
-        change_password(MemberId(self.user.pk), current=self.cleaned_data["oldpassword"], new=self.cleaned_data["password1"])
+        change_password(
+            MemberId(self.user.pk), current=self.cleaned_data["oldpassword"], new=self.cleaned_data["password1"]
+        )
         self.user.refresh_from_db()
 
 

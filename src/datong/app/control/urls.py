@@ -7,6 +7,7 @@ from typing import NoReturn
 from allauth.account import views as account
 from django.http import Http404, HttpRequest
 from django.urls import URLPattern, URLResolver, include, path
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.i18n import set_language
 
 from datong.app.control import errors, health
@@ -18,18 +19,21 @@ def closed(_request: HttpRequest) -> NoReturn:
     raise Http404
 
 
+page = require_http_methods(["GET", "HEAD", "POST"])
+"""allauth's forms would also take a PUT for a POST."""
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.show_metrics, name="metrics"),
-    path("sign-in/", account.login, name="account_login"),
-    path("sign-out/", account.logout, name="account_logout"),
-    path("account/password/", account.password_change, name="account_change_password"),
-    path("account/inactive/", account.account_inactive, name="account_inactive"),
+    path("sign-in/", page(account.login), name="account_login"),
+    path("sign-out/", page(account.logout), name="account_logout"),
+    path("account/password/", page(account.password_change), name="account_change_password"),
+    path("account/inactive/", require_safe(account.account_inactive), name="account_inactive"),
     path("account/sign-up/", closed, name="account_signup"),
     path("account/password/reset/", closed, name="account_reset_password"),
-    path("account/reauthenticate/", account.reauthenticate, name="account_reauthenticate"),
-    path("language/", set_language, name="set_language"),
+    path("account/reauthenticate/", page(account.reauthenticate), name="account_reauthenticate"),
+    path("language/", require_POST(set_language), name="set_language"),
     *[path("", include(module)) for _, module in existing_modules("web.urls")],
     *[path("api/v1/", include(module)) for _, module in existing_modules("web.api_urls")],
 ]

@@ -198,7 +198,10 @@ def test_a_revocation_that_cannot_reach_the_serving_store_does_not_commit(cast: 
         (lambda c: identity.create_agency(c.actor("operator"), code="PSB!", name="x"), BadInput),
         (lambda c: identity.create_agency(c.actor("operator"), code="psb", name="市公安局"), AlreadyThere),
         (lambda c: identity.create_agency(c.actor("operator"), code="x", name="  "), BadInput),
-        (lambda c: identity.create_agency(c.actor("operator"), code="x", name="局", parent_id=AgencyId("ag_no")), NotFound),
+        (
+            lambda c: identity.create_agency(c.actor("operator"), code="x", name="局", parent_id=AgencyId("ag_no")),
+            NotFound,
+        ),
         (lambda c: identity.get_agency("nowhere"), NotFound),
         (lambda c: identity.get_member("nobody"), NotFound),
         (lambda c: identity.issue_system_key(c.actor("security"), c.system.id, days=0), BadInput),

@@ -1,0 +1,148 @@
+"""Who may do what on every route of the control plane, written by hand.
+
+A new route needs rows here, one for each method it answers other than with 405; `test_permissions` walks them all.
+Write what *should* come out, then look whether it does. Each row names the answer of every persona of `scenario`:
+
+    Row("GET", "/runs/{run_id}/", expect(200, anonymous=302, asker=404, stranger=404)),
+    Row("POST", "/grants/{grant_id}/revocation", expect(403, anonymous=401, approver=302), {"reason": "…"}),
+
+`{run_id}` and the like come from `scenario.ids`. Post valid data, so that a refusal is of the person and not of the form.
+302 for anonymous is the way to sign-in; 404 hides what a persona may not know of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from tests.laws.scenario import CSV, PERSONAS
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method of one route. `data` may hold functions, called for each request (an upload is read only once)."""
+
+    method: str
+    route: str
+    expect: Mapping[str, int]
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.method, self.route
+
+
+def expect(members: int, **others: int) -> dict[str, int]:
+    """`members` for everybody but those named; anonymous must be named unless it is the same for all."""
+    unknown = set(others) - set(PERSONAS)
+    assert not unknown, unknown
+    return {persona: others.get(persona, members) for persona in PERSONAS}
+
+
+def everybody(status: int) -> dict[str, int]:
+    return dict.fromkeys(PERSONAS, status)
+
+
+MEMBERS_ONLY = expect(200, anonymous=302)
+OUTSIDERS_404 = {"stranger": 404, "security": 404, "operator": 404}
+"""Who has no part in an exchange and does not oversee it."""
+
+
+def a_file() -> SimpleUploadedFile:
+    return SimpleUploadedFile("population.csv", CSV.encode() + b"\n")
+
+
+ASK = {
+    "modes": ["verify"],
+    "columns": ["id_number", "name"],
+    "treatment.id_number": "compare",
+    "treatment.name": "compare",
+    "purpose": "benefit_check",
+    "purpose_title": "待遇核查",
+    "legal_basis": "《社会保险法》第十六条",
+    "valid_until": "{next_month}",
+    "system": "{system_id}",
+    "daily_cap": "0",
+    "rate_per_minute": "60",
+}
+
+MATRIX: tuple[Row, ...] = (
+    # Probes
+    Row("GET", "/healthz", everybody(200)),
+    Row("GET", "/readyz", everybody(200)),
+    Row("GET", "/metrics", everybody(200)),
+    # Accounts: everybody their own, nobody another's
+    Row("GET", "/sign-in/", expect(302, anonymous=200)),
+    Row("POST", "/sign-in/", expect(302, anonymous=200)),
+    Row("GET", "/sign-out/", expect(200, anonymous=302)),
+    Row("POST", "/sign-out/", everybody(302)),
+    Row("GET", "/account/password/", expect(200, anonymous=302)),
+    Row("POST", "/account/password/", expect(200, anonymous=302)),
+    Row("GET", "/account/reauthenticate/", expect(200, anonymous=302)),
+    Row("POST", "/account/reauthenticate/", expect(200, anonymous=302)),
+    Row("GET", "/account/inactive/", everybody(200)),
+    Row("GET", "/account/sign-up/", everybody(404)),
+    Row("POST", "/account/sign-up/", everybody(404)),
+    Row("GET", "/account/password/reset/", everybody(404)),
+    Row("POST", "/account/password/reset/", everybody(404)),
+    # The look
+    Row("POST", "/language/", everybody(302), {"language": "en"}),
+    Row("GET", "/design/", everybody(200)),
+    Row("GET", "/me/", everybody(200)),
+    Row("POST", "/preferences/theme", everybody(302), {"theme": "dark"}),
+    # Catalogue: what there is, is known to every member; collecting is the owner's steward's
+    Row("GET", "/resources/", MEMBERS_ONLY),
+    Row("GET", "/resources/{resource_id}/", MEMBERS_ONLY),
+    Row("GET", "/resources/{resource_id}/contract", MEMBERS_ONLY),
+    Row("GET", "/resources/{resource_id}/collect", MEMBERS_ONLY),
+    Row("POST", "/resources/{resource_id}/collect", expect(403, anonymous=401, steward=302), {"file": a_file}),
+    # Runs: the agency's own and the bureau's to see; the rejected rows themselves for those who mend them
+    Row("GET", "/runs/", MEMBERS_ONLY),
+    Row(
+        "GET",
+        "/runs/{run_id}/",
+        expect(404, anonymous=302, nobody=200, steward=200, approver=200, bureau=200),
+    ),
+    Row(
+        "GET",
+        "/runs/{run_id}/progress",
+        expect(404, anonymous=302, nobody=286, steward=286, approver=286, bureau=286),
+    ),
+    Row(
+        "GET",
+        "/runs/{run_id}/quarantine.csv",
+        expect(404, anonymous=302, nobody=403, steward=200, approver=200, bureau=403),
+    ),
+    # Exchange: asking is a steward's for another agency's data; deciding and revoking the owner's approver's alone
+    Row("GET", "/exchange/request/{resource_id}", MEMBERS_ONLY),
+    Row("POST", "/exchange/request/{resource_id}", expect(403, anonymous=401, asker=302), ASK),
+    Row("GET", "/exchange/requests/", MEMBERS_ONLY),
+    Row("GET", "/exchange/requests/{request_id}/", expect(200, anonymous=302, **OUTSIDERS_404)),
+    Row(
+        "POST",
+        "/exchange/requests/{request_id}/decision",
+        expect(403, anonymous=401, approver=302, **OUTSIDERS_404),
+        {"decision": "approve"},
+    ),
+    Row(
+        "POST",
+        "/exchange/requests/{request_id}/withdrawal",
+        expect(403, anonymous=401, asker=302),
+        {"note": "不再需要"},
+    ),
+    Row("GET", "/exchange/grants/", MEMBERS_ONLY),
+    Row("GET", "/exchange/grants/{grant_id}/", expect(200, anonymous=302, **OUTSIDERS_404)),
+    Row(
+        "POST",
+        "/exchange/grants/{grant_id}/revocation",
+        expect(403, anonymous=401, approver=302),
+        {"reason": "用途已经结束"},
+    ),
+    Row("GET", "/exchange/receipts/{log_index}/", expect(200, anonymous=302, **OUTSIDERS_404)),
+    # Workspace and oversight: the audit list is narrowed to the own agency inside, see kernel's test_sealing
+    Row("GET", "/", MEMBERS_ONLY),
+    Row("GET", "/oversight/audit/", MEMBERS_ONLY),
+)
