@@ -82,7 +82,6 @@ def _build(root: Part) -> DataContract:
         licence=custom.text("licence"),
         attribution=custom.text("attribution"),
         text=canonical_text(root.data),
-        raw=root.data,
     )
     _check_keys(table, custom, contract)
     return contract

@@ -17,6 +17,7 @@ from datong.catalog.words import (
     SharingType,
     UpdateCycle,
 )
+from datong.catalog.yaml_text import read_yaml
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +122,7 @@ class Validity:
 class DataContract:
     """A data contract, ODCS 3.1. `id` is the resource's id; `title_zh` is the ODCS `name`, `name` the table's.
 
-    `text` is the canonical YAML; `raw` the whole mapping, with all that Datong does not use. Two contracts are equal
-    when their canonical texts are.
+    `text` is the canonical YAML, with all that Datong does not use. Two contracts are equal when their texts are.
     """
 
     id: str
@@ -145,7 +145,12 @@ class DataContract:
     licence: str = field(compare=False)
     attribution: str = field(compare=False)
     text: str
-    raw: Mapping[str, Any] = field(compare=False, repr=False)
+
+    @property
+    def raw(self) -> dict[str, Any]:
+        """The whole mapping with all that Datong does not use, read afresh from the text: the caller may change it."""
+        mapping: dict[str, Any] = read_yaml(self.text).data
+        return mapping
 
     @cached_property
     def digest(self) -> str:

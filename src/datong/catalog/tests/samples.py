@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ def demo_names() -> list[str]:
 
 def changed(text: str, change: Callable[[Mapping], object]) -> DataContract:
     """The contract after a change of its mapping."""
-    raw = deepcopy(dict(parse_contract(text).raw))
+    raw = parse_contract(text).raw
     change(raw)
     return parse_contract(canonical_text(raw))
 

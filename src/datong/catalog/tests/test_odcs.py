@@ -161,6 +161,13 @@ def test_canonical_text_does_not_depend_on_key_order_or_comments() -> None:
     assert parse_contract(commented).digest == parse_contract(POPULATION).digest
 
 
+def test_a_contract_cannot_be_changed_through_its_mapping() -> None:
+    contract = parse_contract(POPULATION)
+    contract.raw["schema"][0]["properties"].clear()
+    assert len(contract.raw["schema"][0]["properties"]) == len(contract.columns) == 9
+    assert parse_contract(contract.text).digest == contract.digest
+
+
 def test_json_is_read_as_the_yaml_it_is() -> None:
     import json
 
@@ -278,4 +285,4 @@ def test_values_are_what_other_parts_agreed_on() -> None:
     assert {"pattern", "minimum", "maximum", "rules", "grade", "sharing", "verify", "mask"} <= names
     contract_names = {field.name for field in dataclasses.fields(DataContract)}
     assert {"id", "version", "name", "agency", "title_zh", "description", "columns", "validity"} <= contract_names
-    assert {"sharing", "update_cycle", "text", "raw"} <= contract_names
+    assert {"sharing", "update_cycle", "text"} <= contract_names
