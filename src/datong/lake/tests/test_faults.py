@@ -7,19 +7,25 @@ version row, after the version row.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from datong.app.postgres import EmbeddedPostgres
+from datong.kernel.config import load_settings
 from datong.kernel.faults import FAULT_DIR_SETTING
 from datong.kernel.ids import ResourceId, RunId
 from datong.lake.contracts import CommitState, Recovered
+from datong.lake.engine import catalogue_schema
 from datong.lake.service import commit_version, current_version, find_versions, recover_commits
 from datong.lake.snapshots import find_run
 from datong.lake.store.models import Commit, Version
@@ -32,19 +38,23 @@ CHILD_S_MAX = 60
 WRITERS, COMMITS = 3, 6
 
 
-def start_child(*arguments: str, fault_dir: Path | None = None) -> subprocess.Popen[bytes]:
-    environment = dict(os.environ)
+def start_child(
+    *arguments: str, fault_dir: Path | None = None, environment: Mapping[str, str] = os.environ
+) -> subprocess.Popen[bytes]:
+    environment = dict(environment)
     if fault_dir is not None:
         environment[FAULT_DIR_SETTING] = str(fault_dir)
     return subprocess.Popen([sys.executable, "-m", "datong.lake.tests.child", *arguments], env=environment)
 
 
 @contextmanager
-def stopped_at(point: str, fault_dir: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+def stopped_at(
+    point: str, fault_dir: Path, *arguments: str, environment: Mapping[str, str] = os.environ
+) -> Iterator[subprocess.Popen[bytes]]:
     """A child that has reached the point and stopped there; killed at the end."""
     (fault_dir / f"{point}.stop").touch()
     reached = fault_dir / f"{point}.reached"
-    child = start_child(*arguments, fault_dir=fault_dir)
+    child = start_child(*arguments, fault_dir=fault_dir, environment=environment)
     try:
         deadline_s = time.monotonic() + CHILD_S_MAX
         while not reached.exists():
@@ -179,3 +189,44 @@ def test_a_run_id_belongs_to_one_child(tmp_path: Path) -> None:
         child.send_signal(signal.SIGCONT)
         assert (child.wait(CHILD_S_MAX), other.wait(CHILD_S_MAX)) == (0, 0)
     assert [version.run_id for version in find_versions(PEOPLE_ID)] == [run]
+
+
+@pytest.fixture
+def own_server() -> Iterator[EmbeddedPostgres]:
+    """A server that the test may kill; its home is short and reachable, as a socket and the server's account need."""
+    home = Path(tempfile.mkdtemp(prefix="dt-lake-"))
+    server = EmbeddedPostgres(load_settings({"DATONG_HOME": str(home)}), for_tests=True)
+    server.start()
+    yield server
+    server.stop(at_once=True)
+    shutil.rmtree(home)
+
+
+@pytest.mark.slow
+def test_a_kill_of_postgresql_in_the_middle(own_server: EmbeddedPostgres, tmp_path: Path) -> None:
+    """PostgreSQL dies before a writer commits, and comes back: the writer fails, the rerun makes one version."""
+    agency, run = new_agency(), new_run()
+    environment = {
+        "DATONG_HOME": str(own_server.settings.home),
+        "DATONG_DATABASE_URL": own_server.address().reveal(),
+        "DATONG_TESTING": "1",
+        "PATH": os.environ["PATH"],
+    }
+    migrate = [sys.executable, "-m", "datong.app.control.manage", "migrate", "--no-input", "-v0"]
+    subprocess.run(migrate, env=environment, check=True, timeout=CHILD_S_MAX)
+    with stopped_at(
+        "lake.before-ducklake-commit", tmp_path, "commit", agency, run, "5", environment=environment
+    ) as child:
+        pid = own_server.find_pid()
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        own_server.start()
+        child.send_signal(signal.SIGCONT)
+        assert child.wait(CHILD_S_MAX) != 0, "without its lock it must not commit"
+    assert start_child(*child_of, environment=environment).wait(CHILD_S_MAX) == 0
+    with psycopg.connect(own_server.address().reveal()) as connection:
+        assert connection.execute("select number, run_id, rows_count from lake_version").fetchall() == [(1, run, 5)]
+        assert connection.execute("select run_id, state from lake_commit").fetchall() == [(run, "committed")]
+        changes = f"{catalogue_schema(agency)}.ducklake_snapshot_changes"
+        own = connection.execute(f"select count(*) from {changes} where commit_extra_info like %s", [f"%{run}%"])
+        assert own.fetchall() == [(1,)]
