@@ -4,9 +4,9 @@ A new route needs rows here, one for each method it answers other than with 405;
 Write what *should* come out, then look whether it does. Each row names the answer of every persona of `scenario`:
 
     Row("GET", "/runs/{run_id}/", expect(200, anonymous=302, asker=404, stranger=404)),
-    Row("POST", "/grants/{grant_id}/revocation", expect(403, anonymous=401, approver=302), {"reason": "…"}),
+    Row("POST", "/grants/{grant_id}/end", expect(403, anonymous=401, approver=302), {"reason": "…"}),
 
-`{run_id}` and the like come from `scenario.ids`. Post valid data, so that a refusal is of the person and not of the form.
+`{run_id}` and the like come from `scenario.ids`. Post valid data: then a refusal is of the person, not of the form.
 302 for anonymous is the way to sign-in; 404 hides what a persona may not know of.
 """
 

@@ -35,6 +35,8 @@ JOBS_AT_ONCE_MAX: Final = 2
 JOB_STALLED_S: Final = 30
 """A job whose worker has given no sign for this long is taken up again."""
 JOB_KEPT_DAYS: Final = 30
+"""Finished jobs and told events are deleted after this many days."""
+PERIODIC_JOB_KEPT_S: Final = 3600
 SEAL_ROWS_PER_ROUND_MAX: Final = 500
 
 # Paging

@@ -13,6 +13,7 @@ from datong.kernel.limits import CONTROL_THREADS_MAX, SHUTDOWN_S_MAX
 def main() -> None:
     settings = load_settings()
     make_private_dir(settings.run_dir)
+    settings.socket("control").unlink(missing_ok=True)  # what a killed process left; the supervisor runs one of us
     Granian(
         "datong.app.control.wsgi:application",
         uds=settings.socket("control"),

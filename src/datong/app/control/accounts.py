@@ -6,7 +6,9 @@ from typing import Any
 
 from allauth.account import forms
 from allauth.account.adapter import DefaultAccountAdapter
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import resolve_url
 
 from datong.kernel.identity.contracts import PasswordRefused
 from datong.kernel.identity.service import change_password, note_sign_in
@@ -31,6 +33,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         member = Member.objects.filter(username=credentials.get("username") or "").first()
         if member is not None:
             note_sign_in(MemberId(member.pk), succeeded=False, address=_address(request))
+
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:  # noqa: ARG002
+        return resolve_url(settings.LOGIN_REDIRECT_URL)
 
     def add_message(self, *args: Any, **kwargs: Any) -> None:
         """No flash messages: the next page shows who is signed in."""

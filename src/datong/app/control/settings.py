@@ -25,7 +25,7 @@ _secure = _public.scheme == "https"
 
 DEBUG = False
 SECRET_KEY = SimpleLazyObject(lambda: load_or_create_key(DATONG.keys_dir / "django.key", 64).hex())
-ALLOWED_HOSTS = [_public.hostname or "127.0.0.1", "127.0.0.1", "localhost", "[::1]", "testserver"]
+ALLOWED_HOSTS = [_public.hostname or "127.0.0.1", "127.0.0.1", "localhost", "[::1]"]
 ROOT_URLCONF = "datong.app.control.urls"
 WSGI_APPLICATION = "datong.app.control.wsgi.application"
 DATABASES = {"default": django_database(DATONG)}

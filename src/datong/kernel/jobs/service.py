@@ -29,9 +29,15 @@ from datong.kernel import clock, ids
 from datong.kernel.failures import Bug, Failure, NotFound, Retry
 from datong.kernel.ids import JobId
 from datong.kernel.jobs.contracts import JOBS, PERIODIC_JOBS, JobFunction, JobState, JobView, PeriodicJob
-from datong.kernel.limits import JOB_ATTEMPTS_MAX, JOB_KEPT_DAYS, JOB_STALLED_S, JOBS_AT_ONCE_MAX
+from datong.kernel.limits import (
+    JOB_ATTEMPTS_MAX,
+    JOB_KEPT_DAYS,
+    JOB_STALLED_S,
+    JOBS_AT_ONCE_MAX,
+    PERIODIC_JOB_KEPT_S,
+)
 from datong.kernel.logs import operation_id
-from datong.kernel.store.models import Job
+from datong.kernel.store.models import HandledEvent, Job, OutboxEvent
 
 log = logging.getLogger("datong.jobs")
 
@@ -148,6 +154,7 @@ async def make_queue_worker(shutdown_s: float) -> AsyncIterator[Worker]:
             install_signal_handlers=False,
             shutdown_graceful_timeout=shutdown_s,
             stalled_worker_timeout=JOB_STALLED_S,
+            delete_jobs="always",
             task_middleware=app.worker_defaults.get("task_middleware"),
         )
 
@@ -203,11 +210,19 @@ def enqueue_periodic() -> None:
         enqueue(declared.name, key=f"periodic:{declared.name}:{now_s // declared.every_s}")
 
 
-@periodic("kernel.forget-jobs", every_s=3600)
-def forget_jobs(_job_id: JobId) -> None:
-    """Delete finished jobs older than JOB_KEPT_DAYS; what they did is in the audit log."""
+@periodic("kernel.forget", every_s=600)
+def forget(_job_id: JobId) -> None:
+    """Delete what is over: jobs and told events after JOB_KEPT_DAYS, done periodic jobs after PERIODIC_JOB_KEPT_S.
+
+    What they did is in the audit log.
+    """
     before = clock.now() - timedelta(days=JOB_KEPT_DAYS)
     Job.objects.filter(state__in=[JobState.DONE, JobState.FAILED], finished_at__lt=before).delete()
+    periodic_before = clock.now() - timedelta(seconds=PERIODIC_JOB_KEPT_S)
+    Job.objects.filter(state=JobState.DONE, key__startswith="periodic:", finished_at__lt=periodic_before).delete()
+    told = OutboxEvent.objects.filter(delivered_at__lt=before)
+    HandledEvent.objects.filter(event_id__in=told.values("id")).delete()
+    told.delete()
 
 
 def _requeue(row: Job) -> int:

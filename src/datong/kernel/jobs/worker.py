@@ -40,13 +40,13 @@ _QUEUE_FAULTS = (*_FAULTS, ProcrastinateException, OSError)
 
 def run_worker(stop: threading.Event, audit_socket: Path) -> None:
     """Work until `stop` is set; running jobs get SHUTDOWN_S_MAX seconds to finish, then start anew elsewhere."""
-    alive = _hold_worker_lock()
+    alive = _Liveness()
     threads = [
         threading.Thread(target=_loop, args=(stop, name, make_step), name=name, daemon=True)
         for name, make_step in (
             ("outbox", _outbox_step),
             ("sealing", lambda stop: _sealing_step(stop, audit_socket)),
-            ("housekeeping", _housekeeping_step),
+            ("housekeeping", lambda stop: _housekeeping_step(stop, alive)),
         )
     ]
     for thread in threads:
@@ -65,11 +65,31 @@ def run_worker(stop: threading.Event, audit_socket: Path) -> None:
         alive.close()
 
 
-def _hold_worker_lock() -> psycopg.Connection[Any]:
-    """The session lock that says this worker lives; PostgreSQL lets it go with the process."""
-    session = open_own_session()
-    session.execute("select pg_advisory_lock(hashtextextended(%s, 0))", [WORKER_ID])
-    return session
+class _Liveness:
+    """The session lock that says this worker lives; PostgreSQL lets it go with the process.
+
+    A session that PostgreSQL ended is opened anew; until then another worker may take this one's jobs up, which is why
+    jobs are idempotent.
+    """
+
+    def __init__(self) -> None:
+        self._session: psycopg.Connection[Any] | None = None
+        self.hold()
+
+    def hold(self) -> None:
+        try:
+            if self._session is not None:
+                self._session.execute("select 1")
+                return
+        except psycopg.OperationalError:
+            self.close()
+        self._session = open_own_session()
+        self._session.execute("select pg_advisory_lock(hashtextextended(%s, 0))", [WORKER_ID])
+
+    def close(self) -> None:
+        if self._session is not None:
+            self._session.close()
+            self._session = None
 
 
 async def _run_queue(stop: threading.Event) -> None:
@@ -126,8 +146,9 @@ def _sealing_step(stop: threading.Event, audit_socket: Path) -> Callable[[], Non
     return step
 
 
-def _housekeeping_step(stop: threading.Event) -> Callable[[], None]:
+def _housekeeping_step(stop: threading.Event, alive: _Liveness) -> Callable[[], None]:
     def step() -> None:
+        alive.hold()
         rescue_jobs()
         enqueue_periodic()
         stop.wait(_HOUSEKEEPING_S)

@@ -165,7 +165,7 @@ def test_periodic_jobs_are_enqueued_once_per_slot() -> None:
         jobs.enqueue_periodic()
         jobs.enqueue_periodic()
     names = list(Job.objects.values_list("name", flat=True))
-    assert "kernel.forget-jobs" in names
+    assert "kernel.forget" in names
     assert len(names) == len(set(names))
 
 
@@ -214,3 +214,25 @@ def test_the_job_of_a_killed_worker_is_taken_up_again(tmp_path: Path) -> None:
             view = wait_until_finished(job_id)
     assert (view.state, view.attempts, ran) == (JobState.DONE, 2, [job_id])
     connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_survives_the_loss_of_every_database_session(tmp_path: Path) -> None:
+    ran: list[str] = []
+
+    def note(job_id: JobId) -> None:
+        ran.append(job_id)
+
+    with JOBS.filled_with("test.note", note), working(tmp_path):
+        wait_until_finished(jobs.enqueue("test.note"))
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+                " where datname = current_database() and pid <> pg_backend_pid()"
+            )
+            ended = cursor.fetchone()
+        assert ended is not None
+        assert ended[0] >= 3
+        second = jobs.enqueue("test.note")
+        assert wait_until_finished(second).state is JobState.DONE
+    assert ran[-1] == second
