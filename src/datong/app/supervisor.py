@@ -134,7 +134,7 @@ class Supervisor:
                 preexec_fn=_die_with_parent,  # noqa: PLW1509 - no threads run yet that could hold a lock
             )
         child.started_s = clock.monotonic_s()
-        (self.settings.run_dir / f"{child.name}.pid").write_text(f"{child.process.pid}\n")
+        postgres.write_private(self.settings.run_dir / f"{child.name}.pid", f"{child.process.pid}\n")
 
     def _wait_until_ready(self) -> None:
         deadline_s = clock.monotonic_s() + CHILD_STARTUP_S_MAX
@@ -165,7 +165,7 @@ class Supervisor:
         if self._database is None or now_s < self._database_look_s:
             return
         self._database_look_s = now_s + DATABASE_LOOK_S
-        if self._database.is_running():
+        if self._database.find_pid() is not None:
             return
         self.report("PostgreSQL ended; it starts again")
         try:

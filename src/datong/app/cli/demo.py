@@ -32,6 +32,10 @@ def demo(
 ) -> None:
     """Build the demonstration city, run the main job end to end, say what happened, serve the portal."""
     settings = load_settings()
+    if _is_up(settings):
+        _tell(settings, people=people, firms=firms, seed=seed, real=real)
+        _say_where(settings)
+        return
     platform = _start(settings)
     try:
         _tell(settings, people=people, firms=firms, seed=seed, real=real)
@@ -52,22 +56,21 @@ def _start(settings: Settings) -> subprocess.Popen[bytes]:
     while clock.monotonic_s() < deadline_s:
         if platform.poll() is not None:
             raise SystemExit(platform.returncode or 1)
-        if _is_up(settings, platform.pid):
+        if _is_up(settings):
             return platform
         waiting.wait(0.1)
     _stop(platform)
     raise Unavailable("The platform did not come up; see the logs.", log=str(settings.log_dir))
 
 
-def _is_up(settings: Settings, pid: int) -> bool:
-    """Whether the platform that we started, and not an older one, answers."""
+def _is_up(settings: Settings) -> bool:
+    """Whether a supervisor holds this home and its gateway and pages answer."""
     lock = settings.run_dir / "supervisor.lock"
-    if not lock.is_file() or lock.read_text().strip() != str(pid):
-        return False
     try:
+        Path(f"/proc/{int(lock.read_text())}/cwd").stat()
         base = f"http://{settings.host}:{settings.port}"
         return all(httpx.get(base + path, timeout=2, trust_env=False).is_success for path in ("/readyz", "/sign-in/"))
-    except httpx.HTTPError:
+    except (OSError, ValueError, httpx.HTTPError):
         return False
 
 
