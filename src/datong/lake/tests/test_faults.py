@@ -214,9 +214,8 @@ def test_a_kill_of_postgresql_in_the_middle(own_server: EmbeddedPostgres, tmp_pa
     }
     migrate = [sys.executable, "-m", "datong.app.control.manage", "migrate", "--no-input", "-v0"]
     subprocess.run(migrate, env=environment, check=True, timeout=CHILD_S_MAX)
-    with stopped_at(
-        "lake.before-ducklake-commit", tmp_path, "commit", agency, run, "5", environment=environment
-    ) as child:
+    child_of = ("commit", agency, run, "5")
+    with stopped_at("lake.before-ducklake-commit", tmp_path, *child_of, environment=environment) as child:
         pid = own_server.find_pid()
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
