@@ -176,7 +176,7 @@ def find_encoding(path: Path) -> str:
     utf8 = _first_undecodable(path, "utf-8")
     if utf8 is None:
         return "utf-8"
-    if utf8.chinese_before >= _MIXED_CHARACTERS_MIN:
+    if utf8.chinese_before >= _MIXED_CHARACTERS_MIN and _is_gb_line(path, utf8.offset):
         raise _mixed(utf8.offset, utf8.line, "UTF-8", "GB18030")
     gb = _first_undecodable(path, "gb18030")
     if gb is not None:
@@ -221,6 +221,18 @@ def _first_undecodable(path: Path, encoding: str) -> _Stop | None:
             chinese += 0 if text.isascii() else _count_chinese(text)
             lines += _count_lines(chunk)
             offset += len(chunk)
+
+
+def _is_gb_line(path: Path, offset: int) -> bool:
+    """Whether what follows on the line at `offset` reads as GB18030."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        rest = file.readline(CSV_LINE_BYTES_MAX)
+    try:
+        rest.decode("gb18030")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _decode_all(path: Path, encoding: str) -> None:

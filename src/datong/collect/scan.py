@@ -20,7 +20,7 @@ from datong.collect.contracts import RowsLost
 from datong.kernel.limits import COLLECT_MEMORY_MB, COLLECT_SPILL_GB_MAX, COLLECT_THREADS_MAX, CSV_LINE_BYTES_MAX
 from datong.lake.engine import find_extension
 from datong.quality.contracts import Check, CheckKind, CheckPlan, Severity
-from datong.quality.sql import Bindings, enum_sql, name_sql, text_sql, typed_sql, value_sql, violation_sql
+from datong.quality.sql import Bindings, accepted_value_sql, enum_sql, name_sql, text_sql, value_sql, violation_sql
 
 WORD_BITS = 60
 """Rules per BIGINT of a mark."""
@@ -44,12 +44,12 @@ class PlainFile:
     records: int | None = None
 
     def relation_sql(self) -> str:
-        """The table function that reads it: every column as text, strict, nothing sniffed."""
+        """The table function that reads it: every column as text, nothing sniffed, malformed quotes refused (DuckDB's default)."""
         columns = ", ".join(f"{text_sql(name)}: 'VARCHAR'" for name in self.header)
         newline = {"\n": "\\n", "\r": "\\r", "\r\n": "\\r\\n"}[self.newline]
         return (
             f"read_csv({text_sql(str(self.path))}, auto_detect = false, header = true, delim = {text_sql(self.delimiter)}, "
-            f"quote = '\"', escape = '\"', new_line = {text_sql(newline)}, strict_mode = true, "
+            f"quote = '\"', escape = '\"', new_line = {text_sql(newline)}, "
             f"max_line_size = {CSV_LINE_BYTES_MAX}, columns = {{{columns}}})"
         )
 
@@ -312,7 +312,7 @@ def accepted_sql(
 ) -> str:
     """The accepted rows of the file, typed, in the contract's column order; `excluded` is a Parquet file of hashes."""
     columns = ", ".join(
-        f"{typed_sql(column, value_sql(column, bindings), bindings)} as {name_sql(column.name)}"
+        f"{accepted_value_sql(column, value_sql(column, bindings), bindings)} as {name_sql(column.name)}"
         for column in plan.columns
     )
     kept = (
@@ -327,7 +327,7 @@ def survivors_sql(plan: CheckPlan, file: PlainFile, survivors: Path, bindings: B
     """The rows of repeated keys that stay, typed like the rest."""
     texts = ", ".join(f"{field_sql(file, name)} as {name_sql(name)}" for name in file.header)
     columns = ", ".join(
-        f"{typed_sql(column, value_sql(column, bindings), bindings)} as {name_sql(column.name)}"
+        f"{accepted_value_sql(column, value_sql(column, bindings), bindings)} as {name_sql(column.name)}"
         for column in plan.columns
     )
     source = f"(select {texts} from read_parquet({text_sql(str(survivors))}))"
