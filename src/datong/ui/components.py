@@ -115,7 +115,7 @@ class StripDay:
 
 
 def day_strip(today: date, due_dates: Iterable[date], rest_days: Iterable[date]) -> list[StripDay]:
-    """Today and the ten days after it, with how many things are due on each; so too a day of rest with something due."""
+    """Today and the ten days after it, with how many things are due on each; also on a day of rest."""
     due = list(due_dates)
     resting = set(rest_days)
     strip = []

@@ -54,6 +54,7 @@ def _rows_of(entries: Iterable[tuple[int, bytes]]) -> Iterable[Usage]:
 
 def _row_of(index: int, entry: Mapping[str, Any]) -> Usage:
     facts = entry["facts"]
+    items, match, differ = facts.get("items", 0), facts.get("match", 0), facts.get("differ", 0)
     return Usage(
         log_index=index,
         at=datetime.fromisoformat(entry["at"]),
@@ -63,13 +64,19 @@ def _row_of(index: int, entry: Mapping[str, Any]) -> Usage:
         mode=entry["kind"],
         outcome=entry["outcome"],
         code=entry["outcome"] if entry["kind"] == "refused" else "",
-        items_count=facts.get("items", 0),
-        match_count=facts.get("match", 0),
-        differ_count=facts.get("differ", 0),
-        unknown_count=facts.get("unknown", 0),
-        payload_bytes=facts.get("bytes", 0),
+        items_count=items,
+        match_count=match,
+        differ_count=differ,
+        unknown_count=items - match - differ if entry["kind"] == "verify" else 0,
+        payload_bytes=_sent_bytes(facts),
         reference=entry["reference"],
     )
+
+
+def _sent_bytes(facts: Mapping[str, Any]) -> int:
+    """Bytes of a batch file that this answer carried: the range asked for, or the whole file. A verification has none."""
+    start, end = facts.get("range") or (0, facts.get("file_bytes", 0))
+    return int(end) - int(start)
 
 
 def find_usage(grant_id: GrantId, *, rows_max: int = 20, before: int | None = None) -> list[UsageRow]:

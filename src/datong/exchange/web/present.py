@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from datong.catalog.odcs import DataContract
+from datong.catalog.values import Column, DataContract
+from datong.catalog.words import Mask as MaskName
 from datong.exchange.contracts import GrantColumn, Mode, Treatment
 from datong.exchange.requests import GrantState, GrantView, UsageDay, UsageRow
 from datong.exchange.service.receipts import ReceiptCheck
 from datong.exchange.web.forms import MODE_TITLES, TREATMENT_TITLES
 from datong.kernel import clock
+from datong.privacy.masks import MASKS
 from datong.ui.web.charts import Chart
 from datong.ui.web.words import pick, zh_en
 
@@ -42,24 +44,29 @@ def access_lines(columns: Sequence[GrantColumn], modes: Sequence[Mode], contract
     lines = []
     for column in columns:
         described = known.get(column.name)
-        looks = {
-            Treatment.COMPARE: zh_en("符合／不符", "match / differ"),
-            Treatment.PLAIN: zh_en("原值", "the value"),
-            Treatment.MASKED: column.mask or (described.mask if described else ""),
-        }[column.treatment]
-        if column.treatment is Treatment.PLAIN and Mode.BATCH not in modes:
-            looks = zh_en("符合／不符", "match / differ")
+        looks = _looks(column, modes, described)
         lines.append(
             AccessLine(
                 name=column.name,
                 title=pick(described.title, described.title_en) if described else column.name,
                 grade=described.grade if described else 0,
                 treatment=TREATMENT_TITLES[column.treatment],
-                looks=str(looks),
+                looks=looks,
                 is_masked=column.treatment is Treatment.MASKED,
             )
         )
     return lines
+
+
+def _looks(column: GrantColumn, modes: Sequence[Mode], described: Column | None) -> str:
+    """What a caller gets of a column. Without a mode that returns rows, even a plain one is only compared."""
+    if column.treatment is Treatment.MASKED:
+        name = column.mask or (described.mask if described else "")
+        mask = MASKS.get(MaskName(name)) if name else None
+        return pick(mask.title_zh, mask.title_en) if mask else ""
+    if column.treatment is Treatment.COMPARE or Mode.BATCH not in modes:
+        return zh_en("符合／不符", "match / differ")
+    return zh_en("原值", "the value")
 
 
 def grant_tag(grant: GrantView) -> tuple[str, str]:
@@ -103,7 +110,7 @@ def receipt_facts(check: ReceiptCheck) -> ReceiptFacts:
     titles = {mode.value: title for mode, title in MODE_TITLES.items()}
     is_refused = entry["kind"] == "refused"
     return ReceiptFacts(
-        mode=("拒绝", "Refused") if is_refused else titles.get(entry["kind"], (entry["kind"], entry["kind"])),
+        mode=titles.get(entry["facts"].get("mode", "") if is_refused else entry["kind"], ("—", "—")),
         items_count=int(entry["facts"].get("items", 0)),
         fields=", ".join(entry["fields"]),
         is_refused=is_refused,
@@ -149,6 +156,4 @@ def _receipt_line(row: UsageRow) -> ReceiptLine:
     else:
         result = zh_en("已下载", "downloaded")
     titles = {mode.value: title for mode, title in MODE_TITLES.items()}
-    return ReceiptLine(
-        usage=row, mode=titles.get(row.mode, ("未成", "Refused")), result=str(result), is_refused=is_refused
-    )
+    return ReceiptLine(usage=row, mode=titles.get(row.mode, ("—", "—")), result=str(result), is_refused=is_refused)

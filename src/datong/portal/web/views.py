@@ -12,7 +12,7 @@ from datong.cases.model import NATIONAL
 from datong.collect.web.present import run_tag
 from datong.exchange.requests import RequestState, RequestView
 from datong.kernel.audit import service as audit
-from datong.kernel.contracts import ACTION_KINDS
+from datong.kernel.contracts import ACTION_KINDS, Role
 from datong.kernel.web.requests import language_of, require_member
 from datong.portal import service
 
@@ -31,6 +31,7 @@ def show_home(request: HttpRequest) -> HttpResponse:
         "work": work,
         "due": due,
         "profile": NATIONAL,
+        "may_ask": Role.STEWARD in actor.roles,
         "cases": [(case, asked, _case_page(case)) for case, asked in work.cases],
         "runs": [(run, run_tag(run)) for run in work.runs],
         "requests": [(asked, *_request_progress(asked)) for asked in work.requests],

@@ -48,7 +48,7 @@ function chartOption(figure) {
     xAxis: { type: 'category', data: x, boundaryGap: kind === 'bar', ...axis, splitLine: { show: false } },
     yAxis: {
       type: 'value', name: unit, nameTextStyle: { ...text, align: 'left' }, scale: figure.dataset.scale !== undefined,
-      min: min && Number(min), ...axis, axisLine: { show: false },
+      min: min && Number(min), minInterval: kind === 'bar' ? 1 : undefined, ...axis, axisLine: { show: false },
     },
     series: series.map((one, k) => ({
       ...one, type: kind === 'bar' ? 'bar' : 'line', stack, barMaxWidth: 18, connectNulls: false,
