@@ -124,9 +124,14 @@ GATEWAY_REFRESH_S: Final = 1
 USAGE_FOLD_ENTRIES_MAX: Final = 5000
 """Log entries folded into usage rows in one transaction."""
 RECONCILE_S: Final = 60
-FOLD_S: Final = 2
+"""How often the serving store is compared with what was decided."""
+FOLD_S: Final = 60
+"""How often the audit log is folded into usage; a grant's page folds what is new when it is read."""
 GRANT_DAYS_MAX: Final = 365
 GRANT_RATE_PER_MINUTE_DEFAULT: Final = 6_000_000
+GRANT_ROW_CONDITIONS_MAX: Final = 16
+GRANT_ROW_VALUES_MAX: Final = 500
+GRANT_ROW_VALUE_CHARACTERS_MAX: Final = 200
 PURPOSE_CHARACTERS_MAX: Final = 64
 REQUEST_TEXT_CHARACTERS_MIN: Final = 4
 REQUEST_TEXT_CHARACTERS_MAX: Final = 500
@@ -181,6 +186,8 @@ LAKE_RECOVER_S: Final = 60
 """How often commits that a killed process left are looked for."""
 LAKE_REMAINS_KEPT_S: Final = 86_400
 """Files that no snapshot names are deleted at this age: a run may not write for longer."""
+LAKE_CATALOGUE_CONNECTIONS: Final = 2
+"""PostgreSQL connections that one attached catalogue keeps; transactions beyond it open and close their own."""
 LAKE_LOCK_WAIT_S_MAX: Final = 600
 """How long a run waits for another run's write to the same table."""
 RUNNER_PROCESSES_MAX: Final = 2

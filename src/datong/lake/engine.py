@@ -24,6 +24,7 @@ from datong.kernel.config import Secret, Settings, make_private_dir
 from datong.kernel.failures import BadInput, Misconfigured
 from datong.kernel.limits import (
     LAKE_AGENCIES_OPEN_MAX,
+    LAKE_CATALOGUE_CONNECTIONS,
     LAKE_LOCK_WAIT_S_MAX,
     LAKE_MEMORY_MIB,
     LAKE_TEMP_MIB_MAX,
@@ -100,6 +101,7 @@ class Lake:
         database, catalogue = quote_name(f"{alias}_database"), quote_name(f"{alias}_catalogue")
         options = "read_only" if read_only else "data_inlining_row_limit 0"
         try:
+            connection.execute(f"set pg_pool_max_connections = {LAKE_CATALOGUE_CONNECTIONS}")
             connection.execute(f"create secret {database} (type postgres, {secret})")
             connection.execute(
                 f"create secret {catalogue} (type ducklake, metadata_path '', "
