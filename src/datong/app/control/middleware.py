@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -14,6 +14,7 @@ from django.utils import translation
 from django.utils.functional import SimpleLazyObject
 
 from datong.app.control import errors, metrics
+from datong.app.gateway.forwarding import TrustedProxies
 from datong.kernel import clock, ids
 from datong.kernel.action.service import note_refusal
 from datong.kernel.contracts import ANONYMOUS, Actor
@@ -26,22 +27,21 @@ from datong.kernel.web.requests import actor_of, answer_failure, wants_json
 
 log = logging.getLogger("datong.control")
 Next = Callable[[HttpRequest], HttpResponseBase]
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _WITHOUT_OWN_PASSWORD = {"account_change_password", "account_logout", "set_language"}
 
 
 class RequestFrame:
-    """Outermost: gives the request its id (the gateway's, when it sent one), the client's address, a metric.
+    """Outermost: gives the request its id, the client's address, a metric.
 
-    It touches META alone: Django caches `request.headers` at first use, and the address must get in before.
+    The id is always our own: audit rows are found by it, so no client may choose it. The frame touches META alone:
+    Django caches `request.headers` at first use, and the address must get in before.
     """
 
     def __init__(self, get_response: Next) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        given = request.META.get("HTTP_X_REQUEST_ID", "")
-        token = operation_id.set(given if _REQUEST_ID.fullmatch(given) else ids.new_id("req"))
+        token = operation_id.set(ids.new_id("req"))
         request.META["HTTP_X_DATONG_CLIENT"] = client_address(request)
         started_s = clock.monotonic_s()
         try:
@@ -165,9 +165,17 @@ def _route(request: HttpRequest) -> str:
 
 
 def client_address(request: HttpRequest) -> str:
-    """The client's address as the gateway saw it: the last of X-Forwarded-For, which the gateway itself adds."""
-    last = request.META.get("HTTP_X_FORWARDED_FOR", "").rsplit(",", 1)[-1].strip()
-    return last or request.META.get("REMOTE_ADDR") or "127.0.0.1"
+    """The client's address: in X-Forwarded-For, which the gateway ends, the last that is not a trusted proxy's."""
+    hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
+    if not hops:
+        return request.META.get("REMOTE_ADDR") or "127.0.0.1"
+    trusted = trusted_proxies()
+    return next((hop for hop in reversed(hops) if hop not in trusted), hops[0])
+
+
+@cache
+def trusted_proxies() -> TrustedProxies:
+    return TrustedProxies(settings.DATONG.trusted_proxies)
 
 
 def _actor_of_request(request: HttpRequest) -> Actor:

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from django.http import HttpRequest, HttpResponse
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import path
 from django.views.decorators.http import require_POST
 
-from datong.app.control import urls
+from datong.app.control import middleware, urls
+from datong.app.gateway.forwarding import TrustedProxies
 from datong.kernel.failures import Conflict, Failure, NotSignedIn
 from datong.kernel.identity import service as identity
 from datong.kernel.limits import REQUEST_BODY_BYTES_MAX
@@ -181,8 +182,26 @@ def test_machines_get_problem_details(method: str, address: str, status: int, co
 
 
 def test_a_bug_has_a_reference_that_the_log_and_the_header_share() -> None:
-    answer = Client(raise_request_exception=False).get("/api/t/fail/bug", headers={"x-request-id": "req-from-gateway"})
-    assert answer.json()["reference"] == answer["X-Request-Id"] == "req-from-gateway"
+    answer = Client(raise_request_exception=False).get("/api/t/fail/bug", headers={"x-request-id": "chosen-by-client"})
+    assert answer.json()["reference"] == answer["X-Request-Id"]
+    assert answer["X-Request-Id"].startswith("req_")
+
+
+def test_the_clients_address_is_the_last_hop_that_is_no_trusted_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    proxies = TrustedProxies(["10.0.0.0/8", "2001:db8::1"])
+    monkeypatch.setattr(middleware, "trusted_proxies", lambda: proxies)
+    cases = {
+        "203.0.113.7": "203.0.113.7",
+        "6.6.6.6, 203.0.113.7": "203.0.113.7",
+        "6.6.6.6, 203.0.113.7, 10.1.2.3": "203.0.113.7",
+        "203.0.113.7, 10.9.9.9, 2001:db8::1": "203.0.113.7",
+        "10.1.2.3": "10.1.2.3",
+        "not an address, 10.1.2.3": "not an address",
+        "": "127.0.0.1",
+    }
+    for header, address in cases.items():
+        request = RequestFactory().get("/", headers={"x-forwarded-for": header})
+        assert middleware.client_address(request) == address
 
 
 @pytest.mark.parametrize(("address", "status"), [("/t/fail/failure", 409), ("/t/fail/bug", 500), ("/nowhere", 404)])
