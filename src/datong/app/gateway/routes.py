@@ -14,6 +14,9 @@ GATEWAY_ENDPOINTS = (
     "/readyz",
     "/metrics",
 )
+RANGE_HEADERS = ("range", "if-range", "if-match", "if-none-match")
+PATH_SAFE = "/:@!$&'()*+,;=~-._"
+"""Characters of a path that are not percent-encoded (RFC 3986 §3.3)."""
 EXCHANGE_PREFIX = "/x/"
 AUDIT_PUBLISHED = ("/audit/checkpoint", "/audit/tile/")
 UNIX_ONLY_PREFIX = "/-/"

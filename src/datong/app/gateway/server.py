@@ -26,14 +26,19 @@ from datong.app.gateway.http import (
 from datong.app.gateway.metrics import Counts
 from datong.app.gateway.proxy import ControlDown, ControlProxy, Forwarded, UploadTooLarge, Upstream, render_down_page
 from datong.app.gateway.public import PublicLog
-from datong.app.gateway.routes import AUDIT_PUBLISHED, EXCHANGE_PREFIX, UNIX_ONLY_PREFIX, split_exchange_path
+from datong.app.gateway.routes import (
+    AUDIT_PUBLISHED,
+    EXCHANGE_PREFIX,
+    PATH_SAFE,
+    RANGE_HEADERS,
+    UNIX_ONLY_PREFIX,
+    split_exchange_path,
+)
 from datong.kernel import ids
 from datong.kernel.audit.committer import Committer
 from datong.kernel.failures import BadInput, Bug, Failure, NotFound, TooLarge, Unavailable
 from datong.kernel.limits import REQUEST_BODY_BYTES_MAX, VERIFY_BODY_BYTES_MAX
 
-RANGE_HEADERS = ("range", "if-range", "if-match", "if-none-match")
-PATH_SAFE = "/:@!$&'()*+,;=~-._"
 DISCARDED_BYTES_MAX = 64 * 1024 * 1024
 
 log = structlog.get_logger("datong.gateway")
@@ -70,10 +75,11 @@ class Gateway:
         if scope.proto != "http":
             protocol.close(403)
             return
-        if scope.path.startswith(EXCHANGE_PREFIX):
+        path = scope.path
+        if path.startswith(EXCHANGE_PREFIX):
             self.exchanging_count += 1
             try:
-                await self._answer_exchange(scope, protocol)
+                await self._answer_exchange(path, scope, protocol)
             finally:
                 self.exchanging_count -= 1
         else:
@@ -84,9 +90,9 @@ class Gateway:
                 self.forwarding_count -= 1
 
     # The data plane ------------------------------------------------------------------------------------------------
-    async def _answer_exchange(self, scope: Any, protocol: Any) -> None:
+    async def _answer_exchange(self, path: str, scope: Any, protocol: Any) -> None:
         headers = scope.headers
-        mode, resource = split_exchange_path(scope.path)
+        mode, resource = split_exchange_path(path)
         call = Call(
             method=scope.method,
             mode=mode,
@@ -234,8 +240,7 @@ class Gateway:
 
 def target_of(scope: Any) -> str:
     """Path and query as they went over the wire, the path percent-encoded anew from its decoded form."""
-    path = scope.path if scope.path.isascii() and scope.path.isprintable() else ""
-    target = quote(path or scope.path, safe=PATH_SAFE)
+    target = quote(scope.path, safe=PATH_SAFE)
     return f"{target}?{scope.query_string}" if scope.query_string else target
 
 

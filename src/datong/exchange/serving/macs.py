@@ -18,6 +18,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 from datong.exchange.serving.keys import KEY_BYTES, MAC_BYTES, MasterKey
 
@@ -33,7 +34,10 @@ def canonical_string(value: object) -> bytes:
     if not isinstance(value, str):
         raise ValueError("not a string")
     text = value if value.isascii() else unicodedata.normalize("NFC", value)
-    return _bounded(text.strip().encode())
+    data = text.strip().encode()
+    if len(data) > VALUE_BYTES_MAX:
+        raise ValueError("longer than a value may be")
+    return data
 
 
 def canonical_date(value: object) -> bytes:
@@ -108,8 +112,12 @@ class ResourceMacs:
         """The MAC of a record's key, from its canonical key values in column order."""
         state = self._key_state.copy()
         for part in parts:
-            state.update(_prefixed(part))
+            state.update(len(part).to_bytes(2, "big") + part)
         return state.digest()
+
+    def claim_state(self, field: str) -> Any:
+        """A copy of the state of a field; `update(key_mac + value)` and `digest()` are what `claim_mac` does."""
+        return self._claim_states[field].copy()
 
     def claim_mac(self, field: str, key_mac: bytes, value: bytes) -> bytes:
         """The MAC of one field's canonical value, bound to the field's name and the record's key."""
@@ -120,9 +128,3 @@ class ResourceMacs:
 
 def _prefixed(part: bytes) -> bytes:
     return len(part).to_bytes(2, "big") + part
-
-
-def _bounded(value: bytes) -> bytes:
-    if len(value) > VALUE_BYTES_MAX:
-        raise ValueError("longer than a value may be")
-    return value

@@ -6,7 +6,6 @@ bodies and in the helper process for large ones, on the same bytes with the same
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from hmac import compare_digest
@@ -21,11 +20,12 @@ from datong.exchange.contracts import (
     Mode,
     NotServed,
     ResourceEntry,
+    ServedColumn,
     ValueInvalid,
 )
 from datong.exchange.serving.decide import Ask, decide, find_missing
 from datong.exchange.serving.keys import MAC_BYTES, MasterKey
-from datong.exchange.serving.macs import CANONICAL, Canonical, ResourceMacs
+from datong.exchange.serving.macs import CANONICAL, ResourceMacs
 from datong.exchange.serving.store import VALIDITY, ServingReader, row_prefix
 from datong.kernel import clock
 from datong.kernel.failures import BadInput, TooLarge
@@ -151,26 +151,29 @@ class Verifier:
         return plan
 
     def _verify_item(self, plan: ResourcePlan, number: int, item: VerifyItem, tally: Tally) -> bytes:
+        """One item's answer. Claims are digested before the look-up: a wrong type is told for unknown keys too."""
         key_mac = plan.key_mac(number, item.key)
+        claims = item.claims
         if item.as_of is not None and not plan.has_validity:
             raise AsOfNotOffered(resource=plan.resource_id)
-        claims = item.claims
         if len(claims) > CLAIMS_PER_ITEM_MAX:
             raise TooLarge(f"Claim at most {CLAIMS_PER_ITEM_MAX} columns of an item.", item=number)
-        claimed = [(name, plan.claim_mac(number, name, value, key_mac)) for name, value in claims.items()]
+        claimed = [plan.claim_mac(number, name, value, key_mac) for name, value in claims.items()]
         row = self._reader.get_row(plan.prefix + key_mac)
-        start = plan.find_record(row, item.as_of) if row is not None else -1
-        if row is None or start < 0:
+        if row is None:
+            return UNKNOWN
+        start = plan.find_record(row, item.as_of) if plan.has_validity else 0
+        if start < 0:
             return UNKNOWN
         fields = []
         differs = False
-        for name, mac in claimed:
-            offset = start + plan.offsets[name]
+        for field, mac in claimed:
+            offset = start + field.offset
             if compare_digest(row[offset : offset + MAC_BYTES], mac):
-                fields.append(plan.match_text[name])
+                fields.append(field.match_text)
             else:
                 differs = True
-                fields.append(plan.differ_text[name])
+                fields.append(field.differ_text)
         if differs:
             tally.differs_count += 1
             return b'{"outcome":"differ","fields":{' + b",".join(fields) + b"}}"
@@ -184,6 +187,21 @@ class Tally:
     differs_count: int = 0
 
 
+class FieldPlan:
+    """One claimable field: its canonical form, its keyed state, where its MAC lies in a record, its two answers."""
+
+    __slots__ = ("canonical", "differ_text", "kind", "match_text", "offset", "state")
+
+    def __init__(self, column: ServedColumn, macs: ResourceMacs, offset: int) -> None:
+        name = msgspec.json.encode(column.name)
+        self.canonical = CANONICAL[column.kind]
+        self.kind = column.kind
+        self.state = macs.claim_state(column.name)
+        self.offset = offset
+        self.match_text = name + b':"match"'
+        self.differ_text = name + b':"differ"'
+
+
 class ResourcePlan:
     """One generation of a resource, ready to be asked: canonical forms, keyed states, where each field's MAC lies."""
 
@@ -192,39 +210,50 @@ class ResourcePlan:
         self.has_validity = resource.has_validity
         self.prefix = row_prefix(resource.resource_no, resource.generation)
         self.fields = tuple(c.name for c in resource.verify_columns)
-        head = VALIDITY.size if resource.has_validity else 0
-        self.offsets = {name: head + MAC_BYTES * n for n, name in enumerate(self.fields)}
-        self.record_bytes = head + MAC_BYTES * len(self.fields)
-        self.match_text = {name: msgspec.json.encode(name) + b':"match"' for name in self.fields}
-        self.differ_text = {name: msgspec.json.encode(name) + b':"differ"' for name in self.fields}
-        self._kinds = {c.name: c.kind for c in (*resource.key_columns, *resource.verify_columns)}
-        self._key_columns: Sequence[tuple[str, Canonical]] = [(c.name, CANONICAL[c.kind]) for c in resource.key_columns]
-        self._claim_columns = {c.name: CANONICAL[c.kind] for c in resource.verify_columns}
         self._macs = ResourceMacs(master, resource.resource_id, self.fields)
+        head = VALIDITY.size if resource.has_validity else 0
+        self._field_plans = {
+            column.name: FieldPlan(column, self._macs, head + MAC_BYTES * n)
+            for n, column in enumerate(resource.verify_columns)
+        }
+        self.record_bytes = head + MAC_BYTES * len(self.fields)
+        self._key_columns = resource.key_columns
+        self._key_forms = [(c.name, CANONICAL[c.kind]) for c in resource.key_columns]
+        self._key_width = len(resource.key_columns)
 
     def key_mac(self, number: int, key: dict[str, Scalar]) -> bytes:
         """Raises KeyInvalid when the item's key has not exactly the key columns, ValueInvalid for a wrong type."""
-        if len(key) != len(self._key_columns) or any(name not in key for name, _ in self._key_columns):
-            expected = tuple(name for name, _ in self._key_columns)
-            raise KeyInvalid(item=number, expected=expected, got=tuple(key))
-        parts = []
-        for name, canonical in self._key_columns:
-            try:
-                parts.append(canonical(key[name]))
-            except ValueError:
-                raise ValueInvalid(column=name, kind=self._kinds[name], item=number) from None
+        try:
+            parts = [canonical(key[name]) for name, canonical in self._key_forms]
+        except (KeyError, ValueError):
+            raise self._explain_key(number, key) from None
+        if len(key) != self._key_width:
+            raise self._explain_key(number, key)
         return self._macs.key_mac(parts)
 
-    def claim_mac(self, number: int, name: str, value: Scalar, key_mac: bytes) -> bytes:
+    def _explain_key(self, number: int, key: dict[str, Scalar]) -> KeyInvalid | ValueInvalid:
+        expected = tuple(column.name for column in self._key_columns)
+        if set(expected) == set(key):
+            for column in self._key_columns:
+                try:
+                    CANONICAL[column.kind](key[column.name])
+                except ValueError:
+                    return ValueInvalid(column=column.name, kind=column.kind, item=number)
+        return KeyInvalid(item=number, expected=expected, got=tuple(key))
+
+    def claim_mac(self, number: int, name: str, value: Scalar, key_mac: bytes) -> tuple[FieldPlan, bytes]:
+        """The field and the MAC that the claimed value has; ValueInvalid when it is not of the field's type."""
+        field = self._field_plans[name]
         try:
-            return self._macs.claim_mac(name, key_mac, self._claim_columns[name](value))
+            data = field.canonical(value)
         except ValueError:
-            raise ValueInvalid(column=name, kind=self._kinds[name], item=number) from None
+            raise ValueInvalid(column=name, kind=field.kind, item=number) from None
+        state = field.state.copy()
+        state.update(key_mac + data)
+        return field, state.digest()
 
     def find_record(self, row: bytes, as_of: date | None) -> int:
         """Where the record that holds on the day begins; -1 when none does. Without `as_of` the day is today."""
-        if not self.has_validity:
-            return 0
         day = (as_of or clock.today()).toordinal() - EPOCH_ORDINAL
         for start in range(0, len(row), self.record_bytes):
             first, last = VALIDITY.unpack_from(row, start)
