@@ -13,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from datong.kernel.config import Secret, load_settings
 from datong.kernel.failures import BadInput
+from datong.lake import engine
 from datong.lake.contracts import LakeUnavailable
 from datong.lake.engine import EXTENSIONS, Lake, find_extension, get_lake, quote_text
 from datong.lake.tests.helpers import find_inlined_rows, new_agency
@@ -144,3 +145,16 @@ def test_cursors_are_separate_and_folders_private() -> None:
 def test_an_agency_is_a_plain_code(agency: str) -> None:
     with pytest.raises(BadInput):
         get_lake(load_settings()).connect(agency)
+
+
+def test_an_instance_put_aside_still_serves_its_cursors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "LAKE_AGENCIES_OPEN_MAX", 1)
+    lake = get_lake(load_settings())
+    with lake.connect(new_agency()) as early:
+        write_table(early)
+        early.execute("begin")
+        early.execute("delete from lake.main.people where id = 'p1'")
+        with lake.connect(new_agency()):
+            assert len(lake._open) == 1
+        early.execute("commit")
+        assert early.execute("select count(*) from lake.main.people").fetchall() == [(5,)]
