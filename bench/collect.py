@@ -1,9 +1,9 @@
 """Collect a CSV of 1,000,000 rows × 10 columns with 8 rules against DuckDB's own COPY of it to Parquet.
 
-`python bench/collect.py [ROWS]`. Ours is the whole of it: landing with its digest and fsync, the check pass, quarantine,
-the encrypted write into DuckLake, the version and the audit rows in PostgreSQL. The limit is one statement that reads the
-same file and writes Parquet, with nothing checked and nothing kept. Two files alternate, as daily deliveries do, so that
-every run makes a version; about 3 rows in 1,000 are bad, some keys occur twice.
+`python bench/collect.py [ROWS]`. Ours is the whole of it: landing with its digest and fsync, the check pass,
+quarantine, the encrypted write into DuckLake, the version and the audit rows in PostgreSQL. The limit is one statement
+that reads the same file and writes Parquet, with nothing checked and nothing kept. Two files alternate, as daily
+deliveries do, so that every run makes a version; about 3 rows in 1,000 are bad, some keys occur twice.
 """
 
 from __future__ import annotations
@@ -41,9 +41,10 @@ schema:
   - name: bench_people
     businessName: 测速人口
     properties:
-      - {name: id_number, businessName: 公民身份号码, logicalType: string, primaryKey: true, primaryKeyPosition: 1, required: true,
-         classification: 一般3级, customProperties: [{property: identifierKind, value: resident_id}]}
-      - {name: name, businessName: 姓名, logicalType: string, classification: 一般3级, logicalTypeOptions: {pattern: "[一-龥·]{2,20}"}}
+      - {name: id_number, businessName: 公民身份号码, logicalType: string, primaryKey: true, primaryKeyPosition: 1,
+         required: true, classification: 一般3级, customProperties: [{property: identifierKind, value: resident_id}]}
+      - {name: name, businessName: 姓名, logicalType: string, classification: 一般3级,
+         logicalTypeOptions: {pattern: "[一-龥·]{2,20}"}}
       - name: sex
         businessName: 性别
         logicalType: string
@@ -54,7 +55,8 @@ schema:
          customProperties: [{property: identifierKind, value: division_code}]}
       - {name: address, businessName: 住址, logicalType: string, classification: 一般3级}
       - {name: phone, businessName: 电话, logicalType: string, classification: 一般3级}
-      - {name: income, businessName: 收入, logicalType: number, classification: 一般3级, logicalTypeOptions: {minimum: 0, maximum: 1000000}}
+      - {name: income, businessName: 收入, logicalType: number, classification: 一般3级,
+         logicalTypeOptions: {minimum: 0, maximum: 1000000}}
       - {name: status, businessName: 状态, logicalType: string, classification: 一般2级}
       - {name: remark, businessName: 备注, logicalType: string, classification: 一般1级}
 slaProperties: [{property: frequency, value: 1, unit: d}]

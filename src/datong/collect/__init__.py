@@ -1,1 +1,1 @@
-"""Files arrive, land with their digest, are checked in one pass, and become a version; what was refused stays in quarantine."""
+"""Files land with their digest, are checked in one pass and become a version; refused rows stay in quarantine."""

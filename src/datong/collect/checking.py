@@ -1,8 +1,8 @@
 """From a landed file to what may be committed: find the form, read fast or exactly, check, write the work files.
 
-No Django. The result is a folder of small Parquet files beside the landed CSV: `quarantine` (one row per refused record),
-`survivors` (rows of repeated keys that stay) and `excluded` (hashes that keep refused rows out of the second read). The
-accepted rows are a SELECT over the CSV itself, so good rows are held nowhere on their way into the lake.
+No Django. The result is a folder of small Parquet files beside the landed CSV: `quarantine` (one row per refused
+record), `survivors` (rows of repeated keys that stay) and `excluded` (hashes that keep refused rows out of the second
+read). The accepted rows are a SELECT over the CSV itself, so good rows are held nowhere on their way into the lake.
 """
 
 from __future__ import annotations
@@ -62,8 +62,20 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """What a check starts from."""
+
+    path: Path
+    facts: ByteFacts
+    wanted: Sequence[WantedColumn]
+    plan: CheckPlan
+    work: Path
+    delimiter: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedFile:
-    """What a file turned out to be. Rows: read = accepted + quarantined, already compared with the file's own counts."""
+    """What a file turned out to be. Rows read = accepted + quarantined, compared with the file's own counts."""
 
     form: FileForm
     rows_read: int
@@ -88,14 +100,15 @@ def check_file(
     delimiter: str | None = None,
     progress: Progress = lambda _step, _done, _total: None,
 ) -> CheckedFile:
-    """Check a landed file. Raises the failures of a file that is no table of this contract, before anything is written."""
+    """Check a landed file. Raises the failures of a file that is no table of this contract; then nothing is written."""
     started = monotonic_s()
     progress("read", 0, 3)
-    form = _find_form(path, facts, wanted, delimiter)
+    given = _Given(path=path, facts=facts, wanted=wanted, plan=plan, work=work, delimiter=delimiter)
+    form = _find_form(given)
     read_s = monotonic_s()
     progress("check", 1, 3)
     with open_engine(work) as engine:
-        marked, unshaped, exactly = _mark(engine, path, facts, form, wanted, plan, work, delimiter)
+        marked, unshaped, exactly = _mark(engine, given, form)
         checked_s = monotonic_s()
         progress("quarantine", 2, 3)
         result = _finish(engine, marked, unshaped, form, work)
@@ -104,33 +117,27 @@ def check_file(
     return replace(result, read_exactly=exactly, seconds=seconds)
 
 
-def _find_form(path: Path, facts: ByteFacts, wanted: Sequence[WantedColumn], delimiter: str | None) -> FileForm:
+def _find_form(given: _Given) -> FileForm:
     try:
-        with path.open("rb") as file:
+        with given.path.open("rb") as file:
             head = file.read(CSV_SNIFF_BYTES)
     except OSError as error:
         raise FileUnreadable("The landed file cannot be opened.", private=str(error)) from error
-    refuse_unreadable(facts, head)
+    refuse_unreadable(given.facts, head)
     encoding = guess_encoding(head)
     if encoding != "utf-8":
-        encoding = find_encoding(path)
-    return find_form(read_head(path, encoding), encoding, wanted, delimiter=delimiter)
+        encoding = find_encoding(given.path)
+    return find_form(read_head(given.path, encoding), encoding, given.wanted, delimiter=given.delimiter)
 
 
 def _mark(
-    engine: duckdb.DuckDBPyConnection,
-    path: Path,
-    facts: ByteFacts,
-    form: FileForm,
-    wanted: Sequence[WantedColumn],
-    plan: CheckPlan,
-    work: Path,
-    delimiter: str | None,
+    engine: duckdb.DuckDBPyConnection, given: _Given, form: FileForm
 ) -> tuple[Marked, tuple[UnshapedRow, ...], bool]:
     """Fast where the file proves regular, exact otherwise. Leaves table `shifts` for the source lines."""
-    plain, plain_facts = path, facts
+    plan, path = given.plan, given.path
+    plain, plain_facts = path, given.facts
     if form.encoding != "utf-8":
-        plain = work / "utf8.csv"
+        plain = given.work / "utf8.csv"
         transcode(path, form.encoding, plain)
         plain_facts = scan_file(plain)
     newline = plain_facts.newline
@@ -154,8 +161,8 @@ def _mark(
     if form.encoding == "utf-8":
         encoding = find_encoding(path)
         if encoding != "utf-8":
-            form = find_form(read_head(path, encoding), encoding, wanted, delimiter=delimiter)
-    normalised = normalise(path, form, work / "plain.csv")
+            form = find_form(read_head(path, encoding), encoding, given.wanted, delimiter=given.delimiter)
+    normalised = normalise(path, form, given.work / "plain.csv")
     _refuse_no_rows(normalised.records + len(normalised.unshaped))
     file = PlainFile(
         path=normalised.path,
@@ -272,9 +279,11 @@ def _write_quarantine(
         "with broken as (\n"
         f"  select refused.ordinal, rules.* from refused join rules on {_bit_sql(marked)}),\n"
         "told as (\n"
-        "  select ordinal, min(position) as first_rule, list(id order by position) as ids from broken group by ordinal)\n"
-        "select refused.ordinal + shifts.shift as line, rules.column_name, rules.id as rule, rules.reason_zh, rules.reason_en,\n"
-        "  refused.fields[rules.field_position] as value, told.ids[2:] as others, to_json(refused.fields)::varchar as fields\n"
+        "  select ordinal, min(position) as first_rule, list(id order by position) as ids\n"
+        "  from broken group by ordinal)\n"
+        "select refused.ordinal + shifts.shift as line, rules.column_name, rules.id as rule,\n"
+        "  rules.reason_zh, rules.reason_en, refused.fields[rules.field_position] as value,\n"
+        "  told.ids[2:] as others, to_json(refused.fields)::varchar as fields\n"
         "from told join refused using (ordinal) join rules on rules.position = told.first_rule\n"
         "asof join shifts on refused.ordinal >= shifts.from_ordinal"
     )
@@ -289,8 +298,8 @@ def _write_quarantine(
         )
         engine.register("given_unshaped", table)
         engine.execute(
-            f"insert into quarantined select line, '', {text_sql(SHAPE_RULE)}, zh, en, null, [], to_json(fields)::varchar "
-            "from given_unshaped"
+            f"insert into quarantined select line, '', {text_sql(SHAPE_RULE)}, zh, en, null, [], "
+            "to_json(fields)::varchar from given_unshaped"
         )
         engine.unregister("given_unshaped")
     _copy(engine, "select * from quarantined order by line", target)

@@ -165,7 +165,9 @@ def _print_report(run: RunView) -> None:
     """The run in words, then its reasons and dimensions."""
     console = Console(highlight=False)
     console.print(f"[bold]{run.number}[/] {run.resource_title} ({run.resource_id}): [bold]{_state_words(run)}[/]")
-    console.print(f"  {run.filename}, {run.bytes:,} bytes, {run.encoding or 'not read'}, sha256 {run.digest[:12]}…", markup=False)
+    console.print(
+        f"  {run.filename}, {run.bytes:,} bytes, {run.encoding or 'not read'}, sha256 {run.digest[:12]}…", markup=False
+    )
     if run.rows_read:
         console.print(
             f"  {run.rows_read:,} rows read = {run.rows_accepted:,} accepted + {run.rows_quarantined:,} quarantined"

@@ -172,7 +172,7 @@ class RowsUnshaped(BadInput):
     title, title_zh = "Too many rows do not have the header's number of fields", "字段数与表头不一致的行过多"
 
 
-class RowsLost(Exception):
+class RowsLost(Exception):  # noqa: N818 - named as the failures are
     """Rows read ≠ accepted + quarantined: a bug of ours. The run is rolled back; nothing of it is seen."""
 
 

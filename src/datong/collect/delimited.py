@@ -1,4 +1,4 @@
-"""What a delimited file is, found out from its bytes: line ends, encoding, delimiter, header. Nothing is guessed silently.
+"""What a delimited file is, found out from its bytes: line ends, encoding, delimiter, header. Nothing silently.
 
 A `ByteScanner` is fed while the file lands, so the facts cost no second read. Encodings are decided by strict decoding:
 UTF-8 first, then GB18030 (GB 18030-2022 contains GBK and GB 2312); a file that is neither, or both, is refused with the
@@ -156,7 +156,7 @@ def refuse_unreadable(facts: ByteFacts, head: bytes) -> None:
 
 
 def guess_encoding(head: bytes) -> str:
-    """The encoding by the first bytes alone; the reader that follows decodes strictly and comes back if it was wrong."""
+    """The encoding by the first bytes alone; the reader that follows decodes strictly and comes back if it is wrong."""
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     try:
@@ -167,7 +167,7 @@ def guess_encoding(head: bytes) -> str:
 
 
 def find_encoding(path: Path) -> str:
-    """The encoding of the whole file by strict decoding; refuses a file that is neither or both, with offset and line."""
+    """The encoding of the whole file, strictly; refuses a file that is neither or both, with offset and line."""
     with path.open("rb") as file:
         head = file.read(2)
     if head in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
@@ -248,7 +248,7 @@ def _decode_all(path: Path, encoding: str) -> None:
 
 
 def _refuse_utf8_lines(path: Path) -> None:
-    """In a GB18030 file, a line that reads as Chinese in UTF-8 was pasted from elsewhere and would come out as noise."""
+    """In a GB18030 file, a line that reads as Chinese in UTF-8 came from elsewhere and would come out as noise."""
     offset = 0
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
@@ -294,7 +294,7 @@ def read_head(path: Path, encoding: str, *, bytes_max: int = CSV_SNIFF_BYTES) ->
 
 
 def find_form(text: str, encoding: str, wanted: Sequence[WantedColumn], *, delimiter: str | None = None) -> FileForm:
-    """Delimiter and header from the file's first part. The right delimiter is the one whose header is the contract's."""
+    """Delimiter and header from the file's first part: the delimiter under which the header is the contract's."""
     candidates = [delimiter] if delimiter else _candidates(text)
     best: tuple[int, int, int] | None = None
     chosen = ","
@@ -413,7 +413,8 @@ def _refuse_preamble(text: str, delimiter: str, header: Sequence[str], wanted: S
                 raise HeaderNotFirst(
                     f"The table seems to begin on line {start}; lines 1 to {start - 1} are notes. "
                     "Remove what is above the header (and notes below the table) and send the file again.",
-                    hint_zh=f"表格似乎从第{start}行开始，第1至{start - 1}行是说明文字。请删去表头之上（及表尾）的说明后再提交。",
+                    hint_zh=f"表格似乎从第{start}行开始，第1至{start - 1}行是说明文字。"
+                    "请删去表头之上（及表尾）的说明后再提交。",
                     header_line=start,
                     first_line=text.split("\n", 1)[0].strip()[:200],
                 )

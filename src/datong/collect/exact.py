@@ -1,8 +1,9 @@
 """The exact reader: any odd but readable CSV becomes a plain one, with the source line of every record kept.
 
 The fast reader (DuckDB, in parallel) is used when the file's own counts prove that it saw every record. Blank lines,
-mixed line ends, rows with too few or too many fields, malformed quotes or another encoding come here: Python's `csv` reads
-record by record (about half a million a second), writes a working file in UTF-8 with LF, and puts unshaped rows aside.
+mixed line ends, rows with too few or too many fields, malformed quotes or another encoding come here: Python's `csv`
+reads record by record (about half a million a second), writes a working file in UTF-8 with LF, and puts unshaped rows
+aside.
 """
 
 from __future__ import annotations
@@ -69,11 +70,12 @@ class _SourceLines:
         self.number += 1
         self._held_characters += len(line)
         if self._held_characters > CSV_LINE_BYTES_MAX:
+            start = self.number - len(self.held)
             raise LineTooLong(
-                f"The record that begins on line {self.number - len(self.held)} is longer than {CSV_LINE_BYTES_MAX} characters; "
+                f"The record that begins on line {start} is longer than {CSV_LINE_BYTES_MAX} characters; "
                 "perhaps a quotation mark is not closed.",
-                hint_zh=f"从第{self.number - len(self.held)}行开始的记录超过{CSV_LINE_BYTES_MAX}个字符，可能有引号没有闭合。",
-                line=self.number - len(self.held),
+                hint_zh=f"从第{start}行开始的记录超过{CSV_LINE_BYTES_MAX}个字符，可能有引号没有闭合。",
+                line=start,
             )
         self.held.append(line)
         return line

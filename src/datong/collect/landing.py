@@ -1,7 +1,7 @@
 """Landing: a file is written down whole, with its digest, before anybody looks into it.
 
-`landing/<agency>/<sha256>`, 0600, in a folder 0700: written beside, fsynced, renamed, the folder fsynced. The same bytes land
-once. Hashing and writing run side by side, since both let go of the interpreter.
+`landing/<agency>/<sha256>`, 0600, in a folder 0700: written beside, fsynced, renamed, the folder fsynced. The same
+bytes land once. Hashing and writing run side by side, since both let go of the interpreter.
 """
 
 from __future__ import annotations

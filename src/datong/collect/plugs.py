@@ -1,4 +1,4 @@
-"""What collection plugs into the rooms below it: its verbs, its jobs, its place in the side bar and on a resource's page."""
+"""What collection plugs into the rooms below it: verbs, jobs, its place in the side bar and on a resource's page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ ACTIONS = (
     ActionKind(
         verb="run.finished",
         platform=True,
-        sentence_zh="“{subject}”归集完成（{number}）：接收 {rows_read} 行，入湖 {rows_accepted}，隔离 {rows_quarantined}，得分 {score}",
+        sentence_zh="“{subject}”归集完成（{number}）：接收 {rows_read} 行，"
+        "入湖 {rows_accepted}，隔离 {rows_quarantined}，得分 {score}",
         sentence_en="“{subject}” collected ({number}): {rows_read} rows read, {rows_accepted} accepted, "
         "{rows_quarantined} quarantined, score {score}",
     ),

@@ -1,7 +1,7 @@
-"""The quarantine of a resource: a table of its own in the agency's lake, `<resource>__quarantine`, one row per refused record.
+"""The quarantine of a resource: a table in the agency's lake, `<resource>__quarantine`, one row per refused record.
 
-It is written in the same DuckLake transaction as the accepted rows. Only a run that makes no version (nothing accepted, or
-nothing new) writes it alone, replacing whatever an earlier try of the same run left.
+It is written in the same DuckLake transaction as the accepted rows. Only a run that makes no version (nothing
+accepted, or nothing new) writes it alone, replacing whatever an earlier try of the same run left.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def write_rows(connection: duckdb.DuckDBPyConnection, table: str, run_id: str, s
     connection.execute(f"delete from {name} where run_id = ?", [run_id])
     if source is not None:
         connection.execute(
-            f"insert into {name} select {text_sql(run_id)}, line, column_name, rule, reason_zh, reason_en, value, others, "
-            f"fields from read_parquet({text_sql(str(source))})"
+            f"insert into {name} select {text_sql(run_id)}, line, column_name, rule, reason_zh, reason_en, value, "
+            f"others, fields from read_parquet({text_sql(str(source))})"
         )
 
 
@@ -139,10 +139,10 @@ def explain_suggestion(value: str, finding: IdentifierFinding) -> tuple[str, str
 
 
 def write_csv(rows: Iterator[QuarantinedRow], header: tuple[str, ...], out: TextIO, *, spreadsheet_safe: bool) -> int:
-    """One line per refused row: source line, column, rule, reason, the row as it came, the suggestion. Returns how many.
+    """One line per refused row: source line, column, rule, reason, the row as it came, the suggestion; how many.
 
-    `spreadsheet_safe` puts an apostrophe before a cell that a spreadsheet would take for a formula (OWASP, CSV injection);
-    off, the row is exactly as it came.
+    `spreadsheet_safe` puts an apostrophe before a cell that a spreadsheet would take for a formula (OWASP, CSV
+    injection); off, the row is exactly as it came.
     """
     writer = csv.writer(out)
     writer.writerow([*CSV_COLUMNS, *header, "suggestion"])

@@ -1,10 +1,10 @@
 """The check pass: one parallel scan of a CSV file finds every row that breaks a rule, with its ordinal.
 
-DuckDB keeps the order of a file through scan and projection, so the n-th row of the `marks` table is the n-th record of
-the file. Each mark is small: bit words of broken rules, hashes of the unique keys, and the row itself only where it is
-refused. Good rows are never held: they are read a second time, straight into the lake. The scan proves itself: header lines
-+ rows + line ends inside values must equal the line ends counted while the file landed; otherwise `Irregular` sends the
-file to the exact reader.
+DuckDB keeps the order of a file through scan and projection, so the n-th row of the `marks` table is the n-th record
+of the file. Each mark is small: bit words of broken rules, hashes of the unique keys, and the row itself only where
+it is refused. Good rows are never held: they are read a second time, straight into the lake. The scan proves itself:
+header lines + rows + line ends inside values must equal the line ends counted while the file landed; otherwise
+`Irregular` sends the file to the exact reader.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ WORD_BITS = 60
 """Rules per BIGINT of a mark."""
 
 
-class Irregular(Exception):
+class Irregular(Exception):  # noqa: N818 - a condition, caught one call up
     """The fast reader did not see every record of the file."""
 
 
@@ -44,11 +44,12 @@ class PlainFile:
     records: int | None = None
 
     def relation_sql(self) -> str:
-        """The table function that reads it: every column as text, nothing sniffed, malformed quotes refused (DuckDB's default)."""
+        """The table function that reads it: every column as text, nothing sniffed, malformed quotes refused."""
         columns = ", ".join(f"{text_sql(name)}: 'VARCHAR'" for name in self.header)
         newline = {"\n": "\\n", "\r": "\\r", "\r\n": "\\r\\n"}[self.newline]
         return (
-            f"read_csv({text_sql(str(self.path))}, auto_detect = false, header = true, delim = {text_sql(self.delimiter)}, "
+            f"read_csv({text_sql(str(self.path))}, auto_detect = false, header = true, "
+            f"delim = {text_sql(self.delimiter)}, "
             f"quote = '\"', escape = '\"', new_line = {text_sql(newline)}, "
             f"max_line_size = {CSV_LINE_BYTES_MAX}, columns = {{{columns}}})"
         )
@@ -179,8 +180,8 @@ def _inner_sql(file: PlainFile) -> str:
     """Line ends inside the row's values. A pair CR LF counts once."""
     end = {"\n": "chr(10)", "\r": "chr(13)", "\r\n": "chr(10)"}[file.newline]
     terms = [
-        f"case when contains({name_sql(n)}, {end}) then strlen({name_sql(n)}) - strlen(replace({name_sql(n)}, {end}, '')) else 0 end"
-        for n in file.header
+        f"case when contains({name}, {end}) then strlen({name}) - strlen(replace({name}, {end}, '')) else 0 end"
+        for name in map(name_sql, file.header)
     ]
     return " + ".join(terms)
 
@@ -224,7 +225,7 @@ def _key_hash_sql(check: Check) -> str:
 def _fetch_repeated(connection: duckdb.DuckDBPyConnection, plan: CheckPlan, file: PlainFile, position: int) -> None:
     """Add the rows whose key occurs again to `refused`, with their fields from a second parallel scan.
 
-    Both tables hold these rows in the file's order, so within one key hash the n-th of the one is the n-th of the other.
+    Both tables hold these rows in the file's order: within one key hash the n-th of the one is the n-th of the other.
     """
     hashes = [str(row[0]) for row in connection.execute(f"select h from repeated_{position}").fetchall()]
     fields = "[" + ", ".join(name_sql(name) for name in file.header) + "]"
@@ -255,7 +256,7 @@ def field_sql(file: PlainFile, column: str, prefix: str = "") -> str:
 def _settle_unique(
     connection: duckdb.DuckDBPyConnection, plan: CheckPlan, file: PlainFile, check: Check, position: int
 ) -> int:
-    """Of rows with one key, keep the last that breaks no other rule; the earlier ones break this one. Returns how many."""
+    """Of rows with one key, keep the last that breaks no other rule; the earlier ones break this one; how many."""
     bit_position = len(plan.row_checks) + position
     word, bit = bit_position // WORD_BITS, 1 << (bit_position % WORD_BITS)
     keys = ", ".join(f"{field_sql(file, column)} as k{i}" for i, column in enumerate(check.columns))

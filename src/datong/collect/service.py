@@ -175,7 +175,7 @@ def _execute(run: Run, work: Path, progress: Progress) -> RunView:
     run.steps["commit"] = clock.monotonic_s() - started_s
     fault_point("collect.after-commit")
     progress("publish", 4, 5)
-    view = _end_done(run, checked, version)
+    view = _end_done(run, version)
     progress("publish", 5, 5)
     return view
 
@@ -210,7 +210,8 @@ def _write_quarantine_alone(run: Run, checked: CheckedFile) -> None:
 def _nothing_accepted(checked: CheckedFile) -> AllQuarantined:
     worst = checked.reasons[0]
     return AllQuarantined(
-        f"All {checked.rows_quarantined} rows are in quarantine, most because: {worst.reason_en}. The table is as it was.",
+        f"All {checked.rows_quarantined} rows are in quarantine, most because: {worst.reason_en}. "
+        "The table is as it was.",
         hint_zh=f"全部{checked.rows_quarantined}行进入隔离区，主要原因：{worst.reason_zh}。数据表保持原样。",
         rows_read=checked.rows_read,
         rows_quarantined=checked.rows_quarantined,
@@ -259,7 +260,7 @@ def _end_unchanged(run: Run, same: Run) -> RunView:
     return _end(run, RunState.UNCHANGED, {"same_as": same.number})
 
 
-def _end_done(run: Run, checked: CheckedFile, version: VersionView) -> RunView:
+def _end_done(run: Run, version: VersionView) -> RunView:
     run.version_id, run.version_label = version.id, version.label
     return _end(run, RunState.UNCHANGED if version.is_unchanged else RunState.DONE, {"version": version.label})
 
@@ -422,19 +423,22 @@ def write_quarantine_csv(
     *,
     spreadsheet_safe: bool = False,
 ) -> int:
-    """All refused rows as CSV (UTF-8 with a byte-order mark into a binary file); leaves an audit row. Returns how many."""
+    """All refused rows as CSV (UTF-8 with a byte-order mark into a binary file); leaves an audit row; how many."""
     run = _find_readable(run_id, actor)
     place = lake.find_target(ResourceId(run.resource_id))
     header = tuple(run.source_header)
-    with action(EXPORTED, actor or COLLECT, _subject(run), facts={"number": run.number, "rows": run.rows_quarantined}):
-        with get_lake(load_settings()).connect(place.agency) as connection:
-            rows = quarantine.read_rows(connection, place.table, _run_with_rows(run), header)
-            if isinstance(out, io.TextIOBase):
-                return quarantine.write_csv(rows, header, out, spreadsheet_safe=spreadsheet_safe)
-            text = io.TextIOWrapper(out, encoding="utf-8-sig", newline="", write_through=True)  # type: ignore[type-var]
-            count = quarantine.write_csv(rows, header, text, spreadsheet_safe=spreadsheet_safe)
-            text.detach()
-            return count
+    facts = {"number": run.number, "rows": run.rows_quarantined}
+    with (
+        action(EXPORTED, actor or COLLECT, _subject(run), facts=facts),
+        get_lake(load_settings()).connect(place.agency) as connection,
+    ):
+        rows = quarantine.read_rows(connection, place.table, _run_with_rows(run), header)
+        if isinstance(out, io.TextIOBase):
+            return quarantine.write_csv(rows, header, out, spreadsheet_safe=spreadsheet_safe)
+        text = io.TextIOWrapper(out, encoding="utf-8-sig", newline="", write_through=True)  # type: ignore[type-var]
+        count = quarantine.write_csv(rows, header, text, spreadsheet_safe=spreadsheet_safe)
+        text.detach()
+        return count
 
 
 def localise_failure(problem: Mapping[str, Any]) -> dict[str, str]:

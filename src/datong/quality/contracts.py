@@ -81,7 +81,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnPlan:
-    """How one column is read: its logical type, the texts that mean "no value", the date formats that it may come in."""
+    """How one column is read: logical type, the texts that mean "no value", the date formats that it may come in."""
 
     name: str
     title: str

@@ -1,7 +1,7 @@
 """From a contract to its checks, and from counts to a score. Pure: no engine, no clock, no file.
 
-Scores follow the practice on GB/T 36344-2018: a rule scores 100 × (rows − bad) / rows and an empty table 0; a dimension is the
-mean of its rules; the total is the weighted mean of the dimensions that have a rule.
+Scores follow the practice on GB/T 36344-2018: a rule scores 100 × (rows − bad) / rows and an empty table 0; a
+dimension is the mean of its rules; the total is the weighted mean of the dimensions that have a rule.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def compile_checks(contract: DataContract, as_of: date, *, divisions: Divisions 
     row_checks: list[Check] = []
     for column in contract.columns:
         row_checks += _column_checks(column, contract, as_of, divisions)
-    row_checks += [_table_check(contract, rule, index, as_of) for index, rule in enumerate(_live(contract.rules))]
+    row_checks += [_table_check(contract, rule, index) for index, rule in enumerate(_live(contract.rules))]
     return CheckPlan(
         resource_id=contract.id,
         contract_version=contract.version,
@@ -124,7 +124,7 @@ def _column_checks(column: Column, contract: DataContract, as_of: date, division
             Dimension.CONFORMITY,
             zh,
             f"{column.name} is not one of its codes",
-            values=tuple(values),
+            params={"values": tuple(values)},
         )
     if column.pattern:
         yield _check(
@@ -133,7 +133,7 @@ def _column_checks(column: Column, contract: DataContract, as_of: date, division
             Dimension.CONFORMITY,
             f"{column.title}格式不符",
             f"{column.name} does not have its form",
-            pattern=column.pattern,
+            params={"pattern": column.pattern},
         )
     if column.length_min is not None or column.length_max is not None:
         limits = {"min": column.length_min, "max": column.length_max}
@@ -144,7 +144,7 @@ def _column_checks(column: Column, contract: DataContract, as_of: date, division
             Dimension.CONFORMITY,
             zh,
             f"{column.name} must have {_span(*limits.values())} characters",
-            **limits,
+            params=limits,
         )
     if column.minimum is not None or column.maximum is not None:
         yield _range_check(column)
@@ -164,7 +164,7 @@ def _range_check(column: Column) -> Check:
         Dimension.ACCURACY,
         f"{column.title}超出范围{span}",
         f"{column.name} is outside {span}",
-        **params,
+        params=params,
     )
 
 
@@ -189,7 +189,7 @@ def _identifier_check(column: Column, as_of: date, divisions: Divisions | None) 
 
 
 def _division_check(column: Column, as_of: date, divisions: Divisions | None, severity: Severity) -> Check:
-    """Codes that exist on the day; outside the table's span the nearest revision stands in, as `Divisions.as_of` says."""
+    """Codes that exist on the day; outside the table's span the nearest revision stands in (`Divisions.as_of`)."""
     if divisions is None:
         raise RuleUnsupported(f"Column {column.name} holds division codes, but no table was given.", column=column.name)
     if column.identifier_as_of:
@@ -212,8 +212,7 @@ def _division_check(column: Column, as_of: date, divisions: Divisions | None, se
         f"{column.title}在{day}不是有效的行政区划代码",
         f"{column.name} is not a division code as of {day}",
         severity=severity,
-        intervals=tuple(intervals),
-        as_of_column=column.identifier_as_of,
+        params={"intervals": tuple(intervals), "as_of_column": column.identifier_as_of},
     )
 
 
@@ -235,7 +234,13 @@ def _library_check(column: Column, rule: QualityRule, contract: DataContract, as
         if pattern:
             zh, en = f"{column.title}格式不符", f"{column.name} does not have its form"
             yield _check(
-                column, CheckKind.PATTERN, Dimension.CONFORMITY, zh, en, severity=_severity(rule), pattern=str(pattern)
+                column,
+                CheckKind.PATTERN,
+                Dimension.CONFORMITY,
+                zh,
+                en,
+                severity=_severity(rule),
+                params={"pattern": str(pattern)},
             )
         if pattern or rule.arguments.get("validValues"):
             return
@@ -243,7 +248,7 @@ def _library_check(column: Column, rule: QualityRule, contract: DataContract, as
         yield _fresh_check(column, contract, as_of)
         return
     if rule.kind == "custom" and rule.engine == "datong":
-        yield _table_check(contract, rule, 0, as_of)
+        yield _table_check(contract, rule, 0)
         return
     raise _unsupported(rule)
 
@@ -261,11 +266,11 @@ def _fresh_check(column: Column, contract: DataContract, as_of: date) -> Check:
         f"{column.title}早于更新周期",
         f"{column.name} is older than the update cycle",
         severity=Severity.WARN,
-        not_before=as_of - timedelta(days=days),
+        params={"not_before": as_of - timedelta(days=days)},
     )
 
 
-def _table_check(contract: DataContract, rule: QualityRule, index: int, as_of: date) -> Check:
+def _table_check(contract: DataContract, rule: QualityRule, index: int) -> Check:
     """A comparison of two columns of a row: `approved_on >= established_on`."""
     found = _COMPARISON.fullmatch(rule.implementation)
     if rule.kind != "custom" or rule.engine != "datong" or found is None:
@@ -292,8 +297,8 @@ def _table_check(contract: DataContract, rule: QualityRule, index: int, as_of: d
 
 def _unsupported(rule: QualityRule) -> RuleUnsupported:
     return RuleUnsupported(
-        "Use a library rule that must be 0 (nullValues, missingValues, invalidValues, duplicateValues) or a custom rule of engine "
-        "`datong`: a comparison of two columns, or `freshness`.",
+        "Use a library rule that must be 0 (nullValues, missingValues, invalidValues, duplicateValues) or a custom "
+        "rule of engine `datong`: a comparison of two columns, or `freshness`.",
         hint_zh="可用规则：应为0的nullValues、missingValues、invalidValues、duplicateValues；或engine为datong的自定义规则：两列比较、freshness。",
         rule=rule.name or rule.metric,
         path=rule.path,
@@ -348,7 +353,7 @@ def _check(
     reason_en: str,
     *,
     severity: Severity = Severity.REJECT,
-    **params: Any,
+    params: Mapping[str, Any] | None = None,
 ) -> Check:
     return Check(
         id=f"{column.name}.{kind.value}",
@@ -359,7 +364,7 @@ def _check(
         severity=severity,
         reason_zh=reason_zh,
         reason_en=reason_en,
-        params=params,
+        params=params or {},
     )
 
 

@@ -16,9 +16,7 @@ def main() -> None:
 
     match sys.argv[1:]:
         case ["start", resource, path]:
-            start_run(
-                platform_actor("test"), ResourceId(resource), Path(path), Path(path).name, in_background=False
-            )
+            start_run(platform_actor("test"), ResourceId(resource), Path(path), Path(path).name, in_background=False)
         case ["execute", run]:
             execute_run(RunId(run))
 

@@ -98,9 +98,7 @@ class Office:
 
     def collect(self, content: bytes | Path, *, resource_id: ResourceId | None = None) -> RunView:
         source = content if isinstance(content, Path) else io.BytesIO(content)
-        run_id = start_run(
-            self.steward, resource_id or self.resource_id, source, "人口.csv", in_background=False
-        )
+        run_id = start_run(self.steward, resource_id or self.resource_id, source, "人口.csv", in_background=False)
         return execute_run(run_id)
 
 
@@ -129,6 +127,8 @@ def make_office() -> Office:
 @pytest.fixture
 def make_csv() -> Callable[..., bytes]:
     def make(*rows: str, header: str = HEADER, encoding: str = "utf-8", newline: str = "\n") -> bytes:
-        return (header.rstrip("\n") + "\n" + "".join(f"{row}\n" for row in rows)).replace("\n", newline).encode(encoding)
+        return (
+            (header.rstrip("\n") + "\n" + "".join(f"{row}\n" for row in rows)).replace("\n", newline).encode(encoding)
+        )
 
     return make

@@ -1,4 +1,4 @@
-"""Real processes killed between the steps of a run; run again, exactly one version comes of it and nothing is doubled."""
+"""Real processes killed between the steps of a run: run again, one version comes of it and nothing is doubled."""
 
 from __future__ import annotations
 

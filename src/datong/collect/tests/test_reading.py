@@ -111,11 +111,11 @@ GOOD = "code,name,amount\na,张三,1\nb,李四,2.5\n"
         pytest.param(GOOD.replace(",", "|").encode(), False, id="bars"),
         pytest.param(GOOD.replace(",", "^").encode(), False, id="carets"),
         pytest.param(GOOD.replace(",", "~").encode(), False, id="tildes"),
-        pytest.param(GOOD.replace("code,name,amount", "金额 ,代码,NAME").replace("a,张三,1", "1,a,张三").replace("b,李四,2.5", "2.5,b,李四").encode(), False, id="titles-in-another-order"),
+        pytest.param("金额 ,代码,NAME\n1,a,张三\n2.5,b,李四\n".encode(), False, id="titles-in-another-order"),
         pytest.param(GOOD.replace("\n", ",\n").encode(), False, id="trailing-delimiters"),
         pytest.param(GOOD.replace("\nb", "\n\nb").encode(), True, id="blank-line"),
     ],
-)  # fmt: skip
+)
 def test_every_form_reads_the_same(content: bytes, exactly: bool, tmp_path: Path) -> None:
     read = read_bytes(content, tmp_path)
     assert read.rows == [("a", "张三", 1.0), ("b", "李四", 2.5)]
@@ -158,7 +158,9 @@ def test_a_wrong_line_would_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(
         checking,
         "_shifts_from_marks",
-        lambda engine, _file: engine.execute("create temp table shifts as select 0::bigint as from_ordinal, 2::bigint as shift"),
+        lambda engine, _file: engine.execute(
+            "create temp table shifts as select 0::bigint as from_ordinal, 2::bigint as shift"
+        ),
     )
     read = read_bytes(b'code,name,amount\na,"two\nlines",1\n,missing,1\n', tmp_path)
     assert read.refused != {4: "code.required"}
@@ -187,8 +189,14 @@ def test_both_readers_agree_with_python(rows: list[tuple[str, str, str]], tmp_pa
         row_checks=(_check(CheckKind.REQUIRED, "code"),),
         unique_checks=(),
     )
-    expected_refused = {line for line, row in zip(starts, rows, strict=True) if not row[0].strip(" \t　\n")  and "\n" not in row[0]}
-    expected = [tuple(value or None for value in row) for line, row in zip(starts, rows, strict=True) if line not in expected_refused]
+    expected_refused = {
+        line for line, row in zip(starts, rows, strict=True) if not row[0].strip(" \t　\n") and "\n" not in row[0]
+    }
+    expected = [
+        tuple(value or None for value in row)
+        for line, row in zip(starts, rows, strict=True)
+        if line not in expected_refused
+    ]
     for content, exactly in ((text, False), (text + "\n", True)):
         read = read_bytes(content.encode(), tmp_path, plain)
         assert read.rows == expected
@@ -205,15 +213,33 @@ def test_both_readers_agree_with_python(rows: list[tuple[str, str, str]], tmp_pa
         pytest.param(b"PK\x03\x04....", FileNotText, {"kind": "Excel/ZIP"}, id="excel"),
         pytest.param(b"code,name,amount\na,\x00,1\n", FileNotText, {}, id="zero-bytes"),
         pytest.param(GOOD.encode() + b"c,\xff\xfe\xff,1\n", EncodingUnreadable, {"line": 4}, id="no-encoding"),
-        pytest.param(GOOD.encode() + "c,王五赵六,1\n".encode("gb18030"), EncodingMixed, {"line": 4, "byte_offset": 43}, id="gb-in-utf-8"),
+        pytest.param(
+            GOOD.encode() + "c,王五赵六,1\n".encode("gb18030"),
+            EncodingMixed,
+            {"line": 4, "byte_offset": 43},
+            id="gb-in-utf-8",
+        ),
         pytest.param(GOOD.encode("gb18030") + "c,王五赵六,1\n".encode(), EncodingMixed, {"line": 4}, id="utf-8-in-gb"),
-        pytest.param(b"code,name\na,b\n", ColumnsDiffer, {"missing": ["amount"], "extra": [], "repeated": []}, id="missing-column"),
-        pytest.param(b"code,name,amount,x\na,b,1,2\n", ColumnsDiffer, {"missing": [], "extra": ["x"]}, id="extra-column"),
-        pytest.param("code,name,amount,名称\na,b,1,2\n".encode(), ColumnsDiffer, {"repeated": ["name"]}, id="repeated-column"),
-        pytest.param(b"notes\nmore notes\ncode,name,amount\na,b,1\n", HeaderNotFirst, {"header_line": 3}, id="notes-above"),
-        pytest.param(b'code,name,amount\na,b,1\nc,"never closed,2\nd,e,3\n', QuoteUnclosed, {"line": 3}, id="open-quote"),
+        pytest.param(
+            b"code,name\na,b\n",
+            ColumnsDiffer,
+            {"missing": ["amount"], "extra": [], "repeated": []},
+            id="missing-column",
+        ),
+        pytest.param(
+            b"code,name,amount,x\na,b,1,2\n", ColumnsDiffer, {"missing": [], "extra": ["x"]}, id="extra-column"
+        ),
+        pytest.param(
+            "code,name,amount,名称\na,b,1,2\n".encode(), ColumnsDiffer, {"repeated": ["name"]}, id="repeated-column"
+        ),
+        pytest.param(
+            b"notes\nmore notes\ncode,name,amount\na,b,1\n", HeaderNotFirst, {"header_line": 3}, id="notes-above"
+        ),
+        pytest.param(
+            b'code,name,amount\na,b,1\nc,"never closed,2\nd,e,3\n', QuoteUnclosed, {"line": 3}, id="open-quote"
+        ),
     ],
-)  # fmt: skip
+)
 def test_refused_with_the_place(
     content: bytes, failure: type[Failure], facts: dict[str, object], tmp_path: Path
 ) -> None:

@@ -25,7 +25,7 @@ from datong.standards.identifiers import (
 )
 
 if TYPE_CHECKING:
-    from random import Random
+    from random import Random  # noqa: TID251 - a type; the generator is `seeded`
 
 AS_OF = date(2026, 11, 24)
 COUNT = 100_000
@@ -111,7 +111,7 @@ CASES = {
 
 def _differences(sql: str, values: list[str], right: Callable[[str], bool]) -> list[str]:
     said = _verdicts(sql, values)
-    return [v for v, verdict in zip(values, said, strict=True) if verdict is not None and verdict != right(v)]
+    return [v for v, verdict in zip(values, said, strict=True) if verdict != right(v)]
 
 
 @pytest.mark.parametrize("name", CASES)
