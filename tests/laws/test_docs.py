@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from tools.write_reference import PAGES, find_outdated, read_limits, walk_commands
 
 from datong.kernel import limits
 from datong.kernel.config import SETTINGS
@@ -27,18 +28,7 @@ def missing(expected: Iterable[str], page: Path) -> list[str]:
 
 
 def command_names() -> list[str]:
-    from datong.app.cli import app
-    from typer.main import get_command
-
-    def walk(command: object, path: tuple[str, ...]) -> Iterable[str]:
-        children = getattr(command, "commands", None)
-        if children is None:
-            yield "datong " + " ".join(path)
-            return
-        for name, child in children.items():
-            yield from walk(child, (*path, name))
-
-    return list(walk(get_command(app), ()))
+    return [name for name, _ in walk_commands()]
 
 
 def endpoint_names() -> list[str]:
@@ -67,3 +57,62 @@ def test_a_missing_heading_is_caught(tmp_path: Path) -> None:
     page = tmp_path / "settings.md"
     page.write_text("# Settings\n\n## `DATONG_HOME`\n")
     assert missing(["DATONG_HOME", "DATONG_PORT"], page) == ["DATONG_PORT"]
+
+
+def test_the_generated_pages_are_up_to_date() -> None:
+    assert len(PAGES) >= 5
+    assert find_outdated(REFERENCE) == [], "run `make docs`"
+
+
+def test_an_outdated_page_is_caught(tmp_path: Path) -> None:
+    for name in PAGES:
+        (tmp_path / name).write_text((REFERENCE / name).read_text(encoding="utf-8"), encoding="utf-8")
+    limits_page = tmp_path / "limits.md"
+    limits_page.write_text(limits_page.read_text(encoding="utf-8").replace("4 GiB", "5 GiB"), encoding="utf-8")
+    (tmp_path / "settings.md").unlink()
+    assert sorted(find_outdated(tmp_path)) == ["limits.md", "settings.md"]
+
+
+def test_a_limit_is_read_with_its_heading_and_words() -> None:
+    source = '# Uploads\nA_BYTES_MAX: Final = 1\n"""One\nfile."""\nB_S: Final = 2\n\n# Jobs\nC_MAX: Final = 3\n'
+    assert list(read_limits(source)) == [
+        ("Uploads", "A_BYTES_MAX", "One file."),
+        ("", "B_S", ""),
+        ("Jobs", "C_MAX", ""),
+    ]
+
+
+def test_relative_links_lead_somewhere() -> None:
+    pages = find_pages(ROOT)
+    assert len(pages) > 20
+    assert broken_links(pages) == []
+
+
+def test_a_broken_link_is_caught(tmp_path: Path) -> None:
+    page = tmp_path / "a.md"
+    page.write_text("# A b\n\n[here](#a-b) [there](b.md) [gone](#c) [out](https://example.org/x)\n")
+    assert [target for _, target in broken_links([page])] == ["b.md", "#c"]
+
+
+def find_pages(root: Path) -> list[Path]:
+    return sorted([*root.glob("*.md"), *(root / "docs").rglob("*.md")])
+
+
+def broken_links(pages: Iterable[Path]) -> list[tuple[str, str]]:
+    """(page, target) of every relative link whose file or heading is not there."""
+    found = []
+    for page in pages:
+        text = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            if "://" in target or target.startswith("mailto:"):
+                continue
+            name, _, anchor = target.partition("#")
+            file = (page.parent / name) if name else page
+            if not file.exists() or (anchor and anchor not in {anchor_of(h) for h in headings(file)}):
+                found.append((page.name, target))
+    return found
+
+
+def anchor_of(heading: str) -> str:
+    """As the usual Markdown renderers make it: lower case, spaces to hyphens, punctuation gone."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")

@@ -1,4 +1,4 @@
-"""The control plane's addresses as patterns, such as `/runs/{run_id}/`: for the reference pages and the laws on them."""
+"""The control plane's addresses as patterns, such as `/runs/{run_id}/`: for the reference pages and their law."""
 
 from __future__ import annotations
 
