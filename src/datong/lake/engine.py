@@ -59,8 +59,7 @@ class Lake:
                 instance = self._open[key] = self.open_instance(agency)
             self._open.move_to_end(key)
             while len(self._open) > LAKE_AGENCIES_OPEN_MAX:
-                _, oldest = self._open.popitem(last=False)
-                oldest.close()  # cursors that are in use keep their instance alive
+                self._open.popitem(last=False)  # not closed: that would close its cursors; the last of them frees it
             cursor = instance.cursor()
         cursor.execute(f"set TimeZone = '{_TIME_ZONE}'")
         return cursor
