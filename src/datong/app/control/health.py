@@ -9,9 +9,9 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from datong.app.control import metrics
+from datong.kernel.audit.service import count_unsealed
 from datong.kernel.events.service import count_pending
 from datong.kernel.failures import Unavailable
-from datong.kernel.store.models import AuditRow
 
 _migrated = False
 
@@ -41,9 +41,7 @@ def readyz(_request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def show_metrics(_request: HttpRequest) -> HttpResponse:
-    body = metrics.render(
-        pending_events=count_pending(), unsealed_rows=AuditRow.objects.filter(log_index__isnull=True).count()
-    )
+    body = metrics.render(pending_events=count_pending(), unsealed_rows=count_unsealed())
     return HttpResponse(body, content_type=CONTENT_TYPE_LATEST)
 
 

@@ -20,9 +20,6 @@ from datong.kernel.store.models import HandledEvent, OutboxEvent
 
 log = logging.getLogger("datong.events")
 
-CHANNEL = "kernel_outbox"
-"""PostgreSQL notifies this channel when an outbox row is committed (migration 0002)."""
-
 _HEADS = """
 with heads as (
     select distinct on (subject) position, next_attempt_at

@@ -17,7 +17,7 @@ from procrastinate.exceptions import ProcrastinateException
 
 from datong.kernel.audit.sequencer import seal_pending
 from datong.kernel.audit.socket import AuditSocketClient
-from datong.kernel.events.service import CHANNEL, deliver_pending
+from datong.kernel.events.service import deliver_pending
 from datong.kernel.failures import Failure, Unavailable
 from datong.kernel.jobs.service import WORKER_ID, enqueue_periodic, make_queue_worker, rescue_jobs
 from datong.kernel.limits import SHUTDOWN_S_MAX
@@ -30,7 +30,7 @@ from datong.kernel.store.connections import (
 
 log = logging.getLogger("datong.worker")
 
-_OUTBOX_POLL_S = 1.0
+_OUTBOX_POLL_S = 0.2
 _SEAL_POLL_S = 0.5
 _HOUSEKEEPING_S = 2.0
 _AFTER_FAULT_S = 1.0
@@ -124,14 +124,11 @@ def _loop(stop: threading.Event, name: str, make_step: Callable[[threading.Event
 
 
 def _outbox_step(stop: threading.Event) -> Callable[[], None]:
-    """Deliver, then sleep until PostgreSQL tells of a new row (or the poll time is over: retries wait for it)."""
-    session = open_own_session()
-    session.execute(f"listen {CHANNEL}")
+    """Look every _OUTBOX_POLL_S: a `notify` in each action would make PostgreSQL commit them one after another."""
 
     def step() -> None:
-        if not deliver_pending() and not stop.is_set():
-            for _ in session.notifies(timeout=_OUTBOX_POLL_S, stop_after=1):
-                pass
+        if not deliver_pending():
+            stop.wait(_OUTBOX_POLL_S)
 
     return step
 

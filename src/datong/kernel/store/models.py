@@ -173,6 +173,9 @@ class AuditRow(models.Model):
             models.Index(fields=["-at", "-id"], name="audit_by_time"),
             models.Index(fields=["subject_kind", "subject_id"], name="audit_by_subject"),
             models.Index(fields=["actor_id"], name="audit_by_actor"),
+            models.Index(fields=["agency_id", "-at", "-id"], name="audit_by_agency"),
+            models.Index(fields=["verb", "-at", "-id"], name="audit_by_verb"),
+            models.Index(fields=["operation_id"], name="audit_by_operation"),
             models.Index(fields=["id"], name="audit_unnumbered", condition=models.Q(seal_seq__isnull=True)),
             models.Index(
                 fields=["seal_seq"],

@@ -1,4 +1,4 @@
-"""Rules that hold against raw SQL too: append-only audit, separated roles, outbox notification; the shared cache table."""
+"""Rules that hold against raw SQL too: append-only audit, separated roles; the shared cache table."""
 
 from django.db import migrations
 
@@ -69,16 +69,6 @@ create trigger kernel_role_history before delete on kernel_role_assignment
     for each row execute function kernel_audit_row_guard();
 """
 
-OUTBOX = """
-create function kernel_outbox_notify() returns trigger language plpgsql as $$
-begin
-    perform pg_notify('kernel_outbox', '');
-    return null;
-end $$;
-create trigger kernel_outbox_told after insert on kernel_outbox_event
-    for each statement execute function kernel_outbox_notify();
-"""
-
 CACHE = """
 create table kernel_cache (
     cache_key varchar(255) primary key,
@@ -94,6 +84,5 @@ class Migration(migrations.Migration):
     operations = [
         migrations.RunSQL(AUDIT, migrations.RunSQL.noop),
         migrations.RunSQL(ROLES, migrations.RunSQL.noop),
-        migrations.RunSQL(OUTBOX, migrations.RunSQL.noop),
         migrations.RunSQL(CACHE, "drop table kernel_cache"),
     ]
