@@ -33,9 +33,10 @@ class Deadline:
     allowance_days: int
     used_days: int
     left_days: int
-    """Negative once it is late; 0 on the day itself."""
+    """Negative once it is late, also on a weekend after the day; 0 on the day itself."""
     provisional: bool = False
     stopped: bool = False
+    """Withdrawn: the clock stands still and nothing is late."""
 
     @property
     def is_late(self) -> bool:
@@ -99,7 +100,7 @@ CASE_KINDS: Slot[CaseKind] = Slot("cases.kinds")
 
 class CaseAlreadyDecided(Conflict):
     code = "case-already-decided"
-    title, title_zh = "This case has already been decided", "该办件已经办结"
+    title, title_zh = "This case is closed already", "该办件已经办结"
 
 
 class ReasonNeeded(BadInput):

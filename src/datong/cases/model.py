@@ -39,19 +39,18 @@ def first_deadline(opened_on: date, allowance_days: int) -> tuple[date, bool]:
     return due.date, due.provisional
 
 
-def deadline_of(*, opened_on: date, due_on: date, allowance_days: int, provisional: bool, today: date) -> Deadline:
-    """How much of the allowance is used and left, counted in working days."""
-    if today <= due_on:
-        left_days = working_days_between(today, due_on)
-    else:
-        left_days = -working_days_between(due_on, today)
-    used_days = working_days_between(opened_on, today)
+def deadline_of(
+    *, opened_on: date, due_on: date, allowance_days: int, provisional: bool, today: date, stopped: bool = False
+) -> Deadline:
+    """How much of the allowance is used and left, counted in working days; `today` is the day it ended, once it has."""
+    left_days = working_days_between(today, due_on)
     return Deadline(
         due_on=due_on,
         allowance_days=allowance_days,
-        used_days=used_days,
-        left_days=left_days,
+        used_days=working_days_between(opened_on, today),
+        left_days=min(left_days, -1) if today > due_on else left_days,
         provisional=provisional,
+        stopped=stopped,
     )
 
 

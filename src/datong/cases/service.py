@@ -39,7 +39,8 @@ def open_case(
 ) -> CaseView:
     """Open a case inside the caller's action. The deadline counts `allowance_days` working days from tomorrow."""
     CASE_KINDS.get(kind)
-    due_on, provisional = model.first_deadline(clock.today(), allowance_days)
+    opened_at = clock.now()
+    due_on, provisional = model.first_deadline(clock.civil_date(opened_at), allowance_days)
     case = Case.objects.create(
         number=number or next_number("C"),
         kind=kind,
@@ -49,6 +50,7 @@ def open_case(
         subject_id=subject.id,
         from_agency_id=from_agency_id,
         to_agency_id=to_agency_id,
+        opened_at=opened_at,
         opened_by=actor.id,
         opened_by_name=actor.name,
         allowance_days=allowance_days,
@@ -68,20 +70,12 @@ def decide_case(actor: Actor, case_id: CaseId, decision: Decision, reason: str) 
     decision = Decision(decision)
     case = _find(case_id)
     kind = CASE_KINDS.get(case.kind)
-    if decision is Decision.REFUSE:
-        reason = model.require_reason(reason)
     subject = Subject(kind="case", id=case.id, agency_id=AgencyId(case.to_agency_id), name=case.title_zh)
     facts = {"case": case.number, "reason": reason.strip(), **_told_facts(case)}
     with action(kind.verb_of(decision), actor, subject, facts=facts) as record:
-        locked = Case.objects.select_for_update().get(pk=case.pk)
-        if locked.state != CaseState.OPEN:
-            raise CaseAlreadyDecided(
-                f"{locked.decided_by_name} decided it on {locked.decided_at:%Y-%m-%d}." if locked.decided_at else "",
-                hint_zh=f"{locked.decided_by_name}已于{locked.decided_at:%Y-%m-%d}办结。" if locked.decided_at else "",
-                case=locked.number,
-                state=locked.state,
-                decision=locked.decision,
-            )
+        if decision is Decision.REFUSE:
+            reason = model.require_reason(reason)
+        locked = _lock_open(case_id)
         locked.state = CaseState.DECIDED
         locked.decision = decision.value
         locked.reason = reason.strip()
@@ -97,9 +91,7 @@ def decide_case(actor: Actor, case_id: CaseId, decision: Decision, reason: str) 
 
 def withdraw_case(case_id: CaseId, actor: Actor, note: str) -> None:
     """Close an open case without a decision, inside the caller's action."""
-    case = Case.objects.select_for_update().get(pk=case_id)
-    if case.state != CaseState.OPEN:
-        raise CaseAlreadyDecided(case=case.number, state=case.state)
+    case = _lock_open(case_id)
     case.state = CaseState.WITHDRAWN
     case.save(update_fields=["state"])
     _write_step(case, "withdrawn", actor, note)
@@ -151,6 +143,21 @@ def _find(case_id: CaseId) -> Case:
     return case
 
 
+def _lock_open(case_id: CaseId) -> Case:
+    """The case under a row lock until the transaction ends, so that of two who decide at once one comes too late."""
+    case = Case.objects.select_for_update().filter(pk=case_id).first()
+    if case is None:
+        raise NotFound("Check the address.", hint_zh="请检查地址。", kind="case", id=case_id)
+    if case.state == CaseState.WITHDRAWN:
+        hint, hint_zh = "The asker withdrew it.", "申请方已撤回。"
+    elif case.decided_at is not None:
+        day = clock.civil_date(case.decided_at)
+        hint, hint_zh = f"{case.decided_by_name} decided it on {day}.", f"{case.decided_by_name}已于{day}办结。"
+    else:
+        return case
+    raise CaseAlreadyDecided(hint, hint_zh=hint_zh, case=case.number, state=case.state, decision=case.decision)
+
+
 def _may_see(actor: Actor, case: Case) -> bool:
     if not actor.is_member:
         return False
@@ -169,8 +176,9 @@ def _write_step(case: Case, what: str, actor: Actor, note: str = "") -> None:
 
 
 def _view(case: Case) -> CaseView:
-    opened_on = case.opened_at.astimezone(clock.CIVIL_ZONE).date()
-    ended_on = case.decided_at.astimezone(clock.CIVIL_ZONE).date() if case.decided_at else clock.today()
+    ended_at = case.decided_at
+    if case.state == CaseState.WITHDRAWN:
+        ended_at = CaseEvent.objects.filter(case=case).latest("id").at
     return CaseView(
         id=CaseId(case.id),
         number=case.number,
@@ -186,11 +194,12 @@ def _view(case: Case) -> CaseView:
         opened_at=case.opened_at,
         opened_by=case.opened_by_name,
         deadline=model.deadline_of(
-            opened_on=opened_on,
+            opened_on=clock.civil_date(case.opened_at),
             due_on=case.due_on,
             allowance_days=case.allowance_days,
             provisional=case.due_provisional,
-            today=ended_on,
+            today=clock.civil_date(ended_at) if ended_at else clock.today(),
+            stopped=case.state == CaseState.WITHDRAWN,
         ),
         state=CaseState(case.state),
         decision=Decision(case.decision) if case.decision else None,

@@ -32,6 +32,11 @@ def today() -> date:
     return now().astimezone(CIVIL_ZONE).date()
 
 
+def civil_date(instant: datetime) -> date:
+    """The civil date in China of an instant."""
+    return instant.astimezone(CIVIL_ZONE).date()
+
+
 def epoch_ms() -> int:
     """Milliseconds since 1970-01-01T00:00Z."""
     return int(now().timestamp() * 1000)
