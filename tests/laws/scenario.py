@@ -121,7 +121,7 @@ def write_exchange(cast: Cast, grant_id: str) -> int:
         reference="YL-2026-000001",
         fields=("name",),
         outcome="answered",
-        facts={"match": 1, "differ": 0, "unknown": 0},
+        facts={"items": 1, "match": 1, "differ": 0},
         rq=salted_digest(SALT, b"request"),
         rs=salted_digest(SALT, b"answer"),
     )
