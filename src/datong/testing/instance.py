@@ -96,7 +96,7 @@ def run_instance(*, people: int = 300, firms: int = 30) -> Iterator[Instance]:
         shutil.rmtree(base, ignore_errors=True)
 
 
-def wait_until(holds: Any, what: str, *, within_s: float = 60) -> None:
+def wait_until(holds: Any, what: str, *, within_s: float = 120) -> None:
     """Poll until `holds()` is true; AssertionError names what did not happen."""
     pause, deadline_s = threading.Event(), clock.monotonic_s() + within_s
     while not holds():
