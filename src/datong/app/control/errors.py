@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+
+from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import RequestDataTooBig
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 
-from datong.kernel.failures import BadInput, Bug, Failure, NotAllowed, NotFound, TooLarge, TooMany
+from datong.kernel.contracts import ANONYMOUS
+from datong.kernel.failures import BadInput, Bug, Failure, NotAllowed, NotFound, TooLarge, TooMany, Unavailable
 from datong.kernel.limits import REQUEST_BODY_BYTES_MAX
+from datong.kernel.logs import operation_id
 from datong.kernel.web.requests import answer_failure
 
 
@@ -40,9 +46,16 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # no
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    return answer_failure(
-        request, Bug("Tell the operator the time of this message.", hint_zh="请将出错时间告知运维员。")
-    )
+    """What broke outside a view. Without PostgreSQL the page must not ask it who is signed in."""
+    problem = sys.exc_info()[1]
+    if isinstance(problem, OperationalError | InterfaceError):
+        request.user = AnonymousUser()
+        request.actor = ANONYMOUS  # type: ignore[attr-defined]
+        hint = "The data exchange goes on. Open the page again in a moment."
+        return answer_failure(request, Unavailable(hint, hint_zh="数据交换不受影响，请稍后再打开此页。"))
+    bug = Bug("Tell the operator the reference below.", hint_zh="请将下面的编号告知运维员。")
+    bug.reference = operation_id.get()
+    return answer_failure(request, bug)
 
 
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -102,10 +102,10 @@ class CurrentActor:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, view: Any, _args: Any, _kwargs: Any) -> HttpResponseBase | None:
-        if hasattr(request, "token_actor") or not request.user.is_authenticated:
+        if getattr(view, "is_probe", False) or hasattr(request, "token_actor") or not request.user.is_authenticated:
             return None
         name = request.resolver_match.url_name if request.resolver_match else ""
-        if not request.user.must_change_password or name in _WITHOUT_OWN_PASSWORD or getattr(view, "is_probe", False):
+        if not request.user.must_change_password or name in _WITHOUT_OWN_PASSWORD:
             return None
         if wants_json(request):
             hint = "Sign in with a browser and change the first password."

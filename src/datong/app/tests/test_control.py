@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -307,3 +308,34 @@ def test_probes_answer_without_sign_in() -> None:
     assert "datong_outbox_pending" in text
     assert 'route="healthz"' in text
     assert client.post("/healthz").status_code == 405
+
+
+def test_without_postgresql_pages_say_so_and_come_back(cast: Cast) -> None:
+    client = Client(raise_request_exception=False)
+    client.force_login(cast.user("psb.steward"))
+    cookie = client.cookies["datong"].value
+    with no_database():
+        for address, headers in (("/t/members", {"accept": "text/html"}), ("/api/t/members", {}), ("/readyz", {})):
+            answer = client.get(address, headers=headers)
+            assert answer.status_code == 503, address
+            assert answer["Cache-Control"] == "no-store"
+        assert client.get("/api/t/members").json()["code"] == "unavailable"
+        assert Client().get("/healthz").status_code == 200
+    client.cookies["datong"] = cookie
+    assert client.get("/t/members").status_code == 200
+
+
+@contextmanager
+def no_database() -> Iterator[None]:
+    """Another connection takes the place of the test's: one to a server that is not there."""
+    from django.db import connections
+
+    own = connections["default"]
+    gone = own.copy()
+    gone.settings_dict = {**own.settings_dict, "HOST": "/nonexistent"}
+    connections["default"] = gone
+    try:
+        yield
+    finally:
+        gone.close()
+        connections["default"] = own
