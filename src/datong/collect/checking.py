@@ -185,7 +185,7 @@ def _refuse_no_rows(rows: int) -> None:
 
 
 def _shifts_from_marks(engine: duckdb.DuckDBPyConnection, file: PlainFile) -> None:
-    """From ordinal `from_ordinal` on, source line = ordinal + shift."""
+    """From ordinal `from_ordinal` on, source line = ordinal + shift; shifts only grow."""
     first = file.header_lines + 1
     inner = (
         f"union all select rowid + 1, {first} + sum(inner_lines) over (order by rowid) from marks where inner_lines > 0"
@@ -280,12 +280,17 @@ def _write_quarantine(
         f"  select refused.ordinal, rules.* from refused join rules on {_bit_sql(marked)}),\n"
         "told as (\n"
         "  select ordinal, min(position) as first_rule, list(id order by position) as ids\n"
-        "  from broken group by ordinal)\n"
-        "select refused.ordinal + shifts.shift as line, rules.column_name, rules.id as rule,\n"
-        "  rules.reason_zh, rules.reason_en, refused.fields[rules.field_position] as value,\n"
-        "  told.ids[2:] as others, to_json(refused.fields)::varchar as fields\n"
+        "  from broken group by ordinal),\n"
+        "steps as (\n"
+        "  select from_ordinal as ordinal, shift, false as is_row from shifts\n"
+        "  union all select ordinal, null, true from refused),\n"
+        "placed as (\n"
+        "  select ordinal, ordinal + max(shift) over (order by ordinal, is_row) as line, is_row from steps)\n"
+        "select placed.line, rules.column_name, rules.id as rule, rules.reason_zh, rules.reason_en,\n"
+        "  refused.fields[rules.field_position] as value, told.ids[2:] as others,\n"
+        "  to_json(refused.fields)::varchar as fields\n"
         "from told join refused using (ordinal) join rules on rules.position = told.first_rule\n"
-        "asof join shifts on refused.ordinal >= shifts.from_ordinal"
+        "join placed on placed.ordinal = refused.ordinal and placed.is_row"
     )
     if unshaped:
         table = pa.table(

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from datong.collect.contracts import RunState, RunView
+from datong.collect.contracts import RunFailed, RunState, RunView
 from datong.collect.views import STEPS
 from datong.kernel.contracts import Actor, platform_actor
 from datong.kernel.failures import Failure
@@ -58,9 +58,12 @@ def collect(
         if not as_json:
             _print_report(service.get_run(run_id))
         raise
-    _print_json(describe(run)) if as_json else _print_report(run)
+    if not as_json:
+        _print_report(run)
     if run.state is RunState.FAILED:
-        raise typer.Exit(1)
+        raise RunFailed(run)
+    if as_json:
+        _print_json(describe(run))
 
 
 def list_runs(

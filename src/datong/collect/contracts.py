@@ -181,6 +181,22 @@ class AllQuarantined(BadInput):
     title, title_zh = "No row of the file was accepted", "文件中没有一行通过校验"
 
 
+class RunFailed(BadInput):
+    """A run that a worker executed ended as failed; shows the failure that the worker met."""
+
+    code = "run-failed"
+    title, title_zh = "The run failed and nothing was written", "归集失败，没有写入数据"
+
+    def __init__(self, run: RunView) -> None:
+        self.problem = dict(run.failure or {})
+        super().__init__(
+            str(self.problem.get("hint", "")), hint_zh=str(self.problem.get("hint_zh", "")), run=run.number
+        )
+
+    def as_problem(self, language: str = "en") -> dict[str, Any]:
+        return self.problem or super().as_problem(language)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPage(Page[RunView]):
     """A page of runs; also simply a sequence of them."""

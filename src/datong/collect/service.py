@@ -44,8 +44,9 @@ from datong.kernel.config import load_settings
 from datong.kernel.contracts import EVERY_AGENCY, Actor, Role, Subject, platform_actor
 from datong.kernel.failures import Bug, Failure, NotAllowed, Retry
 from datong.kernel.faults import fault_point
-from datong.kernel.ids import AgencyId, JobId, ResourceId, RunId
-from datong.kernel.jobs.service import enqueue
+from datong.kernel.ids import AgencyId, ResourceId, RunId
+from datong.kernel.jobs.contracts import JobState
+from datong.kernel.jobs.service import enqueue, get_job
 from datong.kernel.limits import PAGE_ROWS_DEFAULT
 from datong.kernel.numbers.service import next_number
 from datong.kernel.store.pages import page_of
@@ -341,17 +342,21 @@ def _hold_run(run_id: RunId) -> Iterator[None]:
 
 
 def recover_runs() -> list[RunId]:
-    """Enqueue again the runs that no job carries any more: their process died before it could. Returns their ids."""
-    again = []
+    """End the runs whose job broke, and enqueue again those whose job is over without them. Returns their ids."""
+    mended = []
     pending = [state.value for state in RunState if not state.is_final]
     for run in Run.objects.filter(state__in=pending, job_id__isnull=False):
-        key = f"collect:{run.id}"
-        job_id = enqueue(JOB, {"run_id": run.id}, key=key)
-        if job_id != run.job_id:
-            run.job_id = JobId(job_id)
+        job = get_job(run.job_id or "")
+        if job.state is JobState.FAILED:
+            reason = Bug("The job that carried the run broke.", hint_zh="执行归集的任务中断。", job=job.id)
+            _end_failed(run, reason)
+        elif job.state is JobState.DONE:
+            run.job_id = enqueue(JOB, {"run_id": run.id}, key=f"collect:{run.id}:{job.id}")
             run.save(update_fields=["job_id"])
-            again.append(RunId(run.id))
-    return again
+        else:
+            continue
+        mended.append(RunId(run.id))
+    return mended
 
 
 # Reading -----------------------------------------------------------------------------------------------------------
@@ -394,7 +399,7 @@ def find_runs(
 
 def read_quarantine(
     run_id: RunId | str,
-    actor: Actor | None = None,
+    actor: Actor,
     *,
     rule: str = "",
     after_line: int = 0,
@@ -419,7 +424,7 @@ def read_quarantine(
 def write_quarantine_csv(
     run_id: RunId | str,
     out: BinaryIO | TextIO,
-    actor: Actor | None = None,
+    actor: Actor,
     *,
     spreadsheet_safe: bool = False,
 ) -> int:
@@ -429,7 +434,7 @@ def write_quarantine_csv(
     header = tuple(run.source_header)
     facts = {"number": run.number, "rows": run.rows_quarantined}
     with (
-        action(EXPORTED, actor or COLLECT, _subject(run), facts=facts),
+        action(EXPORTED, actor, _subject(run), facts=facts),
         get_lake(load_settings()).connect(place.agency) as connection,
     ):
         rows = quarantine.read_rows(connection, place.table, _run_with_rows(run), header)
@@ -466,9 +471,9 @@ def _run_with_rows(run: Run) -> str:
     return first.id if first else run.id
 
 
-def _find_readable(run_id: RunId | str, actor: Actor | None) -> Run:
+def _find_readable(run_id: RunId | str, actor: Actor) -> Run:
     run = _find(run_id)
-    if actor is None or actor.kind == "platform":
+    if actor.kind == "platform":
         return run
     if not _is_visible(run, actor):
         raise _not_found(run_id)
