@@ -15,13 +15,15 @@ from datong.catalog.contracts import ContractApplied, ContractChange, ContractIn
 from datong.catalog.model import ContractDiff, diff_contracts
 from datong.catalog.odcs import DataContract, load_contract
 from datong.catalog.words import CYCLE_TITLES, GRADE_TITLES, SHARING_TITLES, TYPE_TITLES, SharingType, UpdateCycle
-from datong.kernel.contracts import Actor, platform_actor
 from datong.kernel.failures import BadInput, TooLarge
 from datong.kernel.limits import PAGE_ROWS_MAX
+from datong.kernel.terminal import ask_actor
 
 ContractFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="A contract file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-AsMember = Annotated[str, typer.Option("--as", metavar="MEMBER", help="The user name of the member who acts.")]
+AsMember = Annotated[
+    str, typer.Option("--as", metavar="MEMBER", help="The member who acts; the password is asked for.")
+]
 
 contract_app = typer.Typer(name="contract", help="Data contracts (ODCS 3.1).", no_args_is_help=True)
 resource_app = typer.Typer(name="resource", help="The catalogue.", no_args_is_help=True)
@@ -85,7 +87,7 @@ def apply(
     from datong.catalog.service import apply_contract
 
     contract = load_contract(path)
-    applied = apply_contract(_actor(member), contract.text, base_version=base or None)
+    applied = apply_contract(ask_actor(member), contract.text, base_version=base or None)
     if as_json:
         _json(asdict(applied))
         return
@@ -141,7 +143,7 @@ def list_resources(
     """List the resources of the catalogue."""
     from datong.catalog.service import find_resources
 
-    page = find_resources(_actor(member), text=text, agency=agency, limit=limit)
+    page = find_resources(ask_actor(member), text=text, agency=agency, limit=limit)
     if as_json:
         _json({"items": [asdict(item) for item in page.items], "count": page.count, "next_cursor": page.next_cursor})
         return
@@ -169,7 +171,7 @@ def show_resource(
     """Show one resource with its columns and contract versions."""
     from datong.catalog.service import find_contract_versions, get_contract, get_resource
 
-    view = get_resource(resource, _actor(member))
+    view = get_resource(resource, ask_actor(member))
     contract, versions = get_contract(resource), find_contract_versions(resource)
     if as_json:
         columns = [
@@ -217,15 +219,6 @@ def _print_resource(view: ResourceView, contract: DataContract) -> None:
             " ".join(marks),
         )
     Console().print(table)
-
-
-def _actor(username: str) -> Actor:
-    """The member, or the platform itself where nobody is named: who runs the command holds the machine."""
-    if not username:
-        return platform_actor("command-line")
-    from datong.kernel.identity.service import actor_of_member, get_member
-
-    return actor_of_member(get_member(username).id)
 
 
 def _applied_sentence(contract: DataContract, applied: ContractApplied) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -16,13 +15,15 @@ from rich.table import Table
 
 from datong.collect.contracts import RunFailed, RunState, RunView
 from datong.collect.views import STEPS
-from datong.kernel.contracts import Actor, platform_actor
 from datong.kernel.failures import Failure
 from datong.kernel.ids import JobId, ResourceId, RunId
+from datong.kernel.terminal import ask_actor
 from datong.quality.contracts import DIMENSION_TITLES, Dimension
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-AsMember = Annotated[str, typer.Option("--as", help="The member who acts; without it, this machine's command line.")]
+AsMember = Annotated[
+    str, typer.Option("--as", help="The member who acts (the password is asked for); without it, this machine.")
+]
 RunArgument = Annotated[str, typer.Argument(help="A run's id or number.", metavar="RUN")]
 REASONS_SHOWN_MAX = 12
 
@@ -50,7 +51,7 @@ def collect(
     if delimiter is not None and len(delimiter) != 1:
         raise typer.BadParameter("give one character", param_hint="--delimiter")
     run_id = service.start_run(
-        _actor(member), ResourceId(resource), file, file.name, delimiter=delimiter, in_background=not now
+        ask_actor(member), ResourceId(resource), file, file.name, delimiter=delimiter, in_background=not now
     )
     try:
         run = _run_now(run_id) if now else _follow(run_id)
@@ -108,20 +109,12 @@ def print_quarantine(
     """The refused rows as CSV: source line, column, rule, reason, the row as it came."""
     from datong.collect import service
 
-    service.write_quarantine_csv(run, sys.stdout, _actor(member), spreadsheet_safe=spreadsheet_safe)
+    service.write_quarantine_csv(run, sys.stdout, ask_actor(member), spreadsheet_safe=spreadsheet_safe)
 
 
 def describe(run: RunView) -> dict[str, Any]:
     """A run as JSON: every field of RunView."""
     return asdict(run) | {"state": run.state.value}
-
-
-def _actor(member: str) -> Actor:
-    if not member:
-        return platform_actor(f"command-line:{getpass.getuser()}")
-    from datong.kernel.identity.service import actor_of_member, get_member
-
-    return actor_of_member(get_member(member).id)
 
 
 def _progress() -> Progress:

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from datong.catalog.cli import register
 from datong.catalog.tests.samples import changed, demo_text
-from datong.kernel.failures import Failure
-from datong.testing.cast import Cast
+from datong.kernel.failures import Failure, NotAllowed
+from datong.testing.cast import PASSWORD, Cast, quick_passwords
 
 Run = Callable[..., Any]
 
@@ -26,7 +26,21 @@ def run() -> Run:
     """The commands as `datong` has them, in this process and so in this test's transaction."""
     app = typer.Typer()
     register(app)
-    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+    def invoke(*arguments: object) -> Any:
+        with quick_passwords():
+            return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+    return invoke
+
+
+@pytest.fixture(autouse=True)
+def password_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A member at a terminal proves themself by password; here it comes from a private file."""
+    path = tmp_path / "password"
+    path.write_text(PASSWORD)
+    path.chmod(0o600)
+    monkeypatch.setenv("DATONG_PASSWORD_FILE", str(path))
 
 
 @pytest.fixture
@@ -105,3 +119,10 @@ def test_the_real_command_prints_a_problem_and_exits_1(files: dict[str, Path]) -
     assert problem["facts"]["files"][0]["findings"][0]["path"] == "schema[0].properties[3].logicalType"
     missing = call("resource", "show", "nowhere", "--json")
     assert (missing.returncode, json.loads(missing.stdout)["code"]) == (1, "resource-not-found")
+
+
+def test_a_name_without_its_password_is_refused(run: Run, files: dict[str, Path], cast: Cast, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("not the password")
+    refused = run("contract", "apply", files["good"], "--as", "psb.steward")
+    assert isinstance(refused.exception, NotAllowed)
+    assert "psb.steward" in cast.members
