@@ -122,7 +122,7 @@ class ControlProxy:
 
     async def fetch(self, path: str, limit_bytes: int) -> tuple[int, bytes]:
         """A short GET of the gateway's own, for health and metrics."""
-        upstream = await self.send(Forwarded(method="GET", target=path, headers=[(b"host", b"control")], body=None))
+        upstream = await self.send(Forwarded(method="GET", target=path, headers=[(b"host", b"localhost")], body=None))
         try:
             body = b""
             async for piece in upstream.pieces():

@@ -124,7 +124,15 @@ async def talk_break(upstream: Upstream, reader: asyncio.StreamReader, writer: a
     raise ConnectionError
 
 
+async def talk_metrics(
+    upstream: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: str
+) -> None:
+    body = b"control_figure 7\n" if "host: localhost\r\n" in head.lower() else b"unknown host\n"
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+
+
 TALKS: dict[str, Talk] = {
+    "/metrics": talk_metrics,
     "/count": talk_count,
     "/stall": talk_stall,
     "/events": talk_events,
@@ -251,6 +259,13 @@ def test_the_first_event_arrives_before_the_second_is_sent(gateway: GatewayProce
         upstream.may_go_on.set()
         assert next(pieces).startswith("data: event-2\n\n")
     assert upstream.lost.wait(5), "the caller went away and control was not told"
+
+
+def test_metrics_and_readiness_include_control(gateway: GatewayProcess, upstream: Upstream) -> None:
+    metrics = gateway.call("GET", "/metrics", token=None).text
+    assert metrics.endswith("\ncontrol_figure 7\n")
+    assert "datong_audit_log_entries" in metrics
+    assert gateway.call("GET", "/readyz", token=None).json()["control"] == "up"
 
 
 def test_a_broken_answer_does_not_look_whole(gateway: GatewayProcess, upstream: Upstream) -> None:
