@@ -1,4 +1,4 @@
-"""The parts of the platform, storey by storey from the ground up. The order is the order of wiring and of Django apps."""
+"""The parts of the platform, storey by storey from the ground up. The order is that of wiring and of Django apps."""
 
 from __future__ import annotations
 

@@ -16,17 +16,27 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def register(app: typer.Typer) -> None:
     app.command()(bootstrap)
-    for name, text, commands in (
-        ("agency", "Agencies.", {"create": create_agency, "list": list_agencies}),
-        ("member", "Members.", {"create": create_member, "list": list_members}),
-        ("role", "Roles, assigned by the security officer.", {"assign": assign_role, "withdraw": withdraw_role}),
-        ("system", "Systems and their keys.", {"create": create_system, "list": list_systems}),
-        ("key", "Keys of systems.", {"issue": issue_key, "revoke": revoke_key}),
-    ):
-        group = typer.Typer(help=text, no_args_is_help=True)
-        for command, function in commands.items():
-            group.command(command)(function)
-        app.add_typer(group, name=name)
+    agency = _add_group(app, "agency", "Agencies.")
+    agency.command("create")(create_agency)
+    agency.command("list")(list_agencies)
+    member = _add_group(app, "member", "Members.")
+    member.command("create")(create_member)
+    member.command("list")(list_members)
+    role = _add_group(app, "role", "Roles, assigned by the security officer.")
+    role.command("assign")(assign_role)
+    role.command("withdraw")(withdraw_role)
+    system = _add_group(app, "system", "Systems.")
+    system.command("create")(create_system)
+    system.command("list")(list_systems)
+    key = _add_group(app, "key", "Keys of systems.")
+    key.command("issue")(issue_key)
+    key.command("revoke")(revoke_key)
+
+
+def _add_group(app: typer.Typer, name: str, text: str) -> typer.Typer:
+    group = typer.Typer(help=text, no_args_is_help=True)
+    app.add_typer(group, name=name)
+    return group
 
 
 def bootstrap(

@@ -24,7 +24,7 @@ from datong.exchange.requests import GrantView, RequestDraft
 from datong.exchange.service.serve import is_served
 from datong.kernel import clock
 from datong.kernel.failures import Failure, Unavailable
-from datong.kernel.ids import ResourceId
+from datong.kernel.ids import JobId, ResourceId
 from datong.kernel.jobs.service import follow
 
 SERVED_WITHIN_S = 120
@@ -54,7 +54,7 @@ def deliver(cast: Cast, steward: str, resource_id: str, file: Path, tell: Teller
     run = collect.get_run(run_id)
     with Progress(transient=True) as bar:
         task = bar.add_task(file.name, total=None)
-        for job in follow(run.job_id or ""):
+        for job in follow(JobId(run.job_id or "")):
             bar.update(task, completed=job.done, total=job.total, description=job.note or file.name)
     run = collect.get_run(run_id)
     if run.failure:
