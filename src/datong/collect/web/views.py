@@ -26,7 +26,7 @@ from datong.kernel.ids import AgencyId, ResourceId, RunId
 from datong.kernel.jobs import service as jobs
 from datong.kernel.limits import QUARANTINE_SHOWN_ROWS_MAX, UPLOAD_BYTES_MAX
 from datong.kernel.web.requests import accepts_upload, require_member
-from datong.ui.web.words import failure_lines
+from datong.ui.web.pages import render_page
 
 TREND_RUNS_MAX = 12
 HTMX_STOP_POLLING = 286
@@ -51,10 +51,7 @@ def collect_file(request: HttpRequest, resource_id: str) -> HttpResponse:
             failure = refused
         else:
             return redirect("collect:run", run_id=run_id)
-    if failure is not None:
-        title, hint = failure_lines(failure)
-        context["problem"] = {"title": title, "hint": hint, "reference": failure.reference}
-    return render(request, "collect/collect.html", context, status=failure.status if failure else 200)
+    return render_page(request, "collect/collect.html", context, failure)
 
 
 @require_GET

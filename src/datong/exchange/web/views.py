@@ -32,7 +32,8 @@ from datong.kernel.failures import Failure
 from datong.kernel.identity import service as identity
 from datong.kernel.ids import CaseId, GrantId, RequestId, ResourceId
 from datong.kernel.web.requests import require_member
-from datong.ui.web.words import failure_lines, zh_en
+from datong.ui.web.pages import render_page
+from datong.ui.web.words import zh_en
 
 RECEIPTS_SHOWN_MAX = 20
 
@@ -67,7 +68,7 @@ def ask_for_access(request: HttpRequest, resource_id: str) -> HttpResponse:
         "form": form,
         "is_own": resource.agency_id == actor.agency_id,
     }
-    return _render(request, "exchange/ask.html", context, failure)
+    return render_page(request, "exchange/ask.html", context, failure)
 
 
 @require_GET
@@ -165,7 +166,7 @@ def _request_page(request: HttpRequest, request_id: str, failure: Failure | None
         "steps": _request_steps(asked),
         "reason": request.POST.get("reason", ""),
     }
-    return _render(request, "exchange/request.html", context, failure)
+    return render_page(request, "exchange/request.html", context, failure)
 
 
 def _may_withdraw(actor: Actor, asked: RequestView) -> bool:
@@ -211,16 +212,8 @@ def _grant_page(request: HttpRequest, grant_id: str, failure: Failure | None) ->
         "may_revoke": grant.state is GrantState.ACTIVE and _may_revoke(actor, grant),
         "reason": request.POST.get("reason", ""),
     }
-    return _render(request, "exchange/grant.html", context, failure)
+    return render_page(request, "exchange/grant.html", context, failure)
 
 
 def _may_revoke(actor: Actor, grant: GrantView) -> bool:
     return is_allowed("grant.revoked", actor, Subject(kind="grant", id=grant.id, agency_id=grant.owner_agency_id))
-
-
-def _render(request: HttpRequest, template: str, context: dict[str, Any], failure: Failure | None) -> HttpResponse:
-    """The page, with the failure on top of it and the failure's status."""
-    if failure is not None:
-        title, hint = failure_lines(failure)
-        context["problem"] = {"title": title, "hint": hint, "reference": failure.reference}
-    return render(request, template, context, status=failure.status if failure else 200)
