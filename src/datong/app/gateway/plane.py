@@ -56,11 +56,12 @@ class Plane:
             counts=self.counts,
             language=settings.language,
         )
+        self._published = PublicLog(settings.audit_dir, settings.keys_dir)
         self.gateway = Gateway(
             exchange=self.exchange,
             committer=self.committer,
             proxy=self._proxy,
-            published=PublicLog(self.committer, settings.keys_dir),
+            published=self._published,
             counts=self.counts,
             trusted=TrustedProxies(settings.trusted_proxies),
             public_url=settings.public_url,
@@ -107,6 +108,7 @@ class Plane:
         await self._audit_socket.close()
         await self.helper.close()
         await self._proxy.close()
+        self._published.close()
         await self.committer.close()
         self._reader.close()
         self._environment.close()

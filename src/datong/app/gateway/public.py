@@ -10,6 +10,7 @@ import orjson
 
 from datong.app.gateway.http import JSON, NO_STORE, Answer, problem_answer
 from datong.kernel.audit.committer import Committer
+from datong.kernel.audit.reader import LogReader
 from datong.kernel.failures import Failure, NotFound, Retry, Unavailable
 from datong.kernel.keys import load_or_create_key
 
@@ -32,8 +33,9 @@ class EntriesWithheld(Failure):
 class PublicLog:
     """Reads of the log's published files. Disk work is done in a thread, off the hot loop."""
 
-    def __init__(self, committer: Committer, keys_dir: Path) -> None:
-        self._committer = committer
+    def __init__(self, audit_dir: Path, keys_dir: Path) -> None:
+        self._reader = LogReader(audit_dir)
+        self._turn = asyncio.Lock()
         self._reader_key = load_or_create_key(keys_dir / READER_KEY_NAME).hex()
         """Entries name systems, purposes and case numbers, so they are not for everybody."""
 
@@ -43,13 +45,17 @@ class PublicLog:
             token = authorization.partition(" ")[2].strip()
             if not hmac.compare_digest(token.encode(), self._reader_key.encode()):
                 return problem_answer(EntriesWithheld(), language)
-        found = await asyncio.to_thread(self._committer.log.reader.read_published, path)
+        async with self._turn:
+            found = await asyncio.to_thread(self._reader.read_published, path)
         if found is None:
             missing = NotFound("The log has published no such tile yet.", hint_zh="日志尚未发布该切片。", path=path)
             return problem_answer(missing, language)
         body, media_type = found
         caching = NO_STORE if path == "checkpoint" else TILE_CACHE
         return Answer(status=200, headers=[("content-type", media_type), caching], body=body)
+
+    def close(self) -> None:
+        self._reader.close()
 
 
 def describe_node(committer: Committer, public_url: str) -> Answer:

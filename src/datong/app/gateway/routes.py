@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import string
+
 GATEWAY_ENDPOINTS = (
     "/x/v1/verify/{resource}",
     "/x/v1/batch/{resource}",
@@ -17,6 +19,7 @@ GATEWAY_ENDPOINTS = (
 RANGE_HEADERS = ("range", "if-range", "if-match", "if-none-match")
 PATH_SAFE = "/:@!$&'()*+,;=~-._"
 """Characters of a path that are not percent-encoded (RFC 3986 §3.3)."""
+QUERY_SAFE = string.digits + string.ascii_letters + string.punctuation
 EXCHANGE_PREFIX = "/x/"
 AUDIT_PUBLISHED = ("/audit/checkpoint", "/audit/tile/")
 UNIX_ONLY_PREFIX = "/-/"

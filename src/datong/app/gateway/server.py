@@ -30,6 +30,7 @@ from datong.app.gateway.routes import (
     AUDIT_PUBLISHED,
     EXCHANGE_PREFIX,
     PATH_SAFE,
+    QUERY_SAFE,
     RANGE_HEADERS,
     UNIX_ONLY_PREFIX,
     split_exchange_path,
@@ -239,9 +240,10 @@ class Gateway:
 
 
 def target_of(scope: Any) -> str:
-    """Path and query as they went over the wire, the path percent-encoded anew from its decoded form."""
+    """Path and query for the wire: the path percent-encoded anew from its decoded form, the query as it came but for
+    characters that a client should have encoded (many tools send raw UTF-8)."""
     target = quote(scope.path, safe=PATH_SAFE)
-    return f"{target}?{scope.query_string}" if scope.query_string else target
+    return f"{target}?{quote(scope.query_string, safe=QUERY_SAFE)}" if scope.query_string else target
 
 
 async def pieces_of(protocol: Any) -> AsyncIterator[bytes]:

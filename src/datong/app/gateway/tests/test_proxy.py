@@ -187,6 +187,23 @@ def test_headers_cross_as_they_should(gateway: GatewayProcess, upstream: Upstrea
     assert "x-hop" not in answer.headers
 
 
+@pytest.mark.parametrize(
+    ("sent", "arrives"),
+    [
+        ("/search?q=大同&x=[1]", "/search?q=%E5%A4%A7%E5%90%8C&x=[1]"),
+        ("/数据/a%FFb", "/%E6%95%B0%E6%8D%AE/a%EF%BF%BDb"),
+        ("/a%0D%0AX-Evil:1?b=%0D%0A", "/a%0D%0AX-Evil:1?b=%0D%0A"),
+        ("/a%3Fb?c%26d", "/a%3Fb?c%26d"),
+    ],
+)
+def test_addresses_arrive_encoded(gateway: GatewayProcess, upstream: Upstream, sent: str, arrives: str) -> None:
+    with socket.create_connection(("127.0.0.1", gateway.settings.port)) as caller:
+        caller.settimeout(5)
+        caller.sendall(f"GET {sent} HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n".encode())
+        assert caller.recv(65536).startswith(b"HTTP/1.1 200")
+    assert upstream.heads[0].split("\r\n")[0] == f"GET {arrives} HTTP/1.1"
+
+
 def test_a_trusted_proxys_headers_are_believed(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     prepare(settings).close()
