@@ -46,10 +46,10 @@ demo: $(VENV)/.core $(VENV)/.assets ## Build the demonstration city, run the mai
 	@DATONG_PORT=$(PORT) $(BIN)/datong demo $(if $(filter 0,$(SERVE)),--no-serve,)
 
 test: dev check ## Check and test everything that fits in 15 minutes
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow" $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow" --ignore=tests/laws $(PYTEST_ARGS)
 
 test-all: dev check ## The same, with the slow tests
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore=tests/laws $(PYTEST_ARGS)
 
 # Smaller pieces -----------------------------------------------------------------------------------------------------------
 
@@ -58,6 +58,7 @@ check: $(VENV)/.dev ## Lint, types, storeys, laws
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --cache-dir .import_linter_cache
+	@$(BIN)/python -m pytest tests/laws
 
 fmt: $(VENV)/.dev ## Format and sort
 	@$(BIN)/ruff check --fix .

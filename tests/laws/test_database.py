@@ -66,9 +66,12 @@ def _pending_changes() -> list[str]:
     from django.db.migrations.autodetector import MigrationAutodetector
     from django.db.migrations.loader import MigrationLoader
     from django.db.migrations.state import ProjectState
+    from django.utils import translation
 
-    loader = MigrationLoader(None)
-    changes = MigrationAutodetector(loader.project_state(), ProjectState.from_apps(registry)).changes(loader.graph)
+    with translation.override(None):  # as `makemigrations` runs
+        loader = MigrationLoader(None)
+        present = ProjectState.from_apps(registry)
+        changes = MigrationAutodetector(loader.project_state(), present).changes(loader.graph)
     return [
         f"{label}: {operation.describe()}"
         for label, found in changes.items()
