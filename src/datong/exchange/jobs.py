@@ -15,18 +15,14 @@ SERVE_RESOURCE = "exchange.serve-resource"
 def on_grant_approved(event: Event) -> None:
     """The grant comes in at once; rows and files follow as a job."""
     from datong.exchange.service import serve_grant
-    from datong.exchange.service.grants import get_view
 
-    grant_id = GrantId(event.payload["grant"])
-    if serve_grant(grant_id):
-        enqueue(SERVE_RESOURCE, {"resource_id": get_view(grant_id).resource_id}, key=f"serve:{event.id}")
+    if serve_grant(GrantId(event.payload["grant"])):
+        enqueue(SERVE_RESOURCE, {"resource_id": event.payload["resource"]}, key=f"serve:{event.id}")
 
 
 def on_grant_revoked(event: Event) -> None:
-    from datong.exchange.service import get_terms
-    from datong.exchange.service.serve import unserve_policy
-
-    unserve_policy(get_terms(GrantId(event.payload["grant"])).policy_digest)
+    """The grant is out already; what only it needed of rows and files follows as a job."""
+    enqueue(SERVE_RESOURCE, {"resource_id": event.payload["resource"]}, key=f"serve:{event.id}")
 
 
 def on_version_recorded(event: Event) -> None:

@@ -8,11 +8,15 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from datong.exchange.contracts import GrantColumn, GrantTerms, Mode, RowCondition, Treatment
-from datong.exchange.requests import RequestDraft, RequestFinding, RequestInvalid
+from datong.exchange.requests import GrantTampered, RequestDraft, RequestFinding, RequestInvalid
+from datong.exchange.serving.macs import CANONICAL
 from datong.kernel.clock import CIVIL_ZONE
 from datong.kernel.limits import (
     GRANT_DAYS_MAX,
     GRANT_RATE_PER_MINUTE_DEFAULT,
+    GRANT_ROW_CONDITIONS_MAX,
+    GRANT_ROW_VALUE_CHARACTERS_MAX,
+    GRANT_ROW_VALUES_MAX,
     PURPOSE_CHARACTERS_MAX,
     REQUEST_TEXT_CHARACTERS_MAX,
     REQUEST_TEXT_CHARACTERS_MIN,
@@ -43,6 +47,7 @@ class OfferedColumn:
     may_be_claimed: bool
     grade: int
     mask: str
+    logical_type: str = "string"
 
 
 def check_request(
@@ -101,10 +106,10 @@ def _check_columns(draft: RequestDraft, offered: Mapping[str, OfferedColumn]) ->
                 "columns", f"Column {column.name} cannot be verified.", f"数据项“{known.title}”不支持核验比对。"
             )
     if Mode.VERIFY in draft.modes:
-        for column in offered.values():
-            if column.is_key and column.name not in names:
+        for key in offered.values():
+            if key.is_key and key.name not in names:
                 yield _finding(
-                    "columns", f"Verifying needs the key column {column.name}.", f"核验须包含主键“{column.title}”。"
+                    "columns", f"Verifying needs the key column {key.name}.", f"核验须包含主键“{key.title}”。"
                 )
     if Mode.BATCH in draft.modes and all(c.treatment is Treatment.COMPARE for c in draft.columns):
         yield _finding(
@@ -113,9 +118,16 @@ def _check_columns(draft: RequestDraft, offered: Mapping[str, OfferedColumn]) ->
 
 
 def _check_rows(draft: RequestDraft, offered: Mapping[str, OfferedColumn]) -> Iterator[RequestFinding]:
-    for row in draft.rows:
-        if row.column not in offered:
+    if len(draft.rows) > GRANT_ROW_CONDITIONS_MAX:
+        yield _finding(
+            "rows", f"At most {GRANT_ROW_CONDITIONS_MAX} conditions.", f"行范围最多{GRANT_ROW_CONDITIONS_MAX}个条件。"
+        )
+    for row in draft.rows[:GRANT_ROW_CONDITIONS_MAX]:
+        known_column = offered.get(row.column)
+        if known_column is None:
             yield _finding("rows", f"The resource has no column {row.column}.", f"该资源没有数据项 {row.column}。")
+        else:
+            yield from _check_condition(row, known_column)
         if row.operator not in ROW_OPERATORS:
             known = ", ".join(ROW_OPERATORS)
             yield _finding("rows", f"Use one of {known}, not {row.operator}.", f"条件只能用 {known}。")
@@ -127,6 +139,39 @@ def _check_rows(draft: RequestDraft, offered: Mapping[str, OfferedColumn]) -> It
             "Row conditions hold for batch; ask for verify in a request of its own.",
             "行范围只适用于批量方式，核验请另行申请。",
         )
+
+
+def _check_condition(row: RowCondition, column: OfferedColumn) -> Iterator[RequestFinding]:
+    """Which rows come tells what they hold, so a withheld column bounds nothing; values are of the column's type."""
+    if column.is_withheld:
+        yield _finding(
+            "rows",
+            f"Column {column.name} is withheld under {column.withheld_basis}.",
+            f"数据项“{column.title}”依据{column.withheld_basis}不予共享，不能作为条件。",
+        )
+    if len(row.values) > GRANT_ROW_VALUES_MAX or any(len(v) > GRANT_ROW_VALUE_CHARACTERS_MAX for v in row.values):
+        yield _finding(
+            "rows",
+            f"At most {GRANT_ROW_VALUES_MAX} values of {GRANT_ROW_VALUE_CHARACTERS_MAX} characters.",
+            f"每个条件最多{GRANT_ROW_VALUES_MAX}个取值，每个最长{GRANT_ROW_VALUE_CHARACTERS_MAX}字。",
+        )
+    elif row.operator != "starts" and not all(is_value_of(value, column.logical_type) for value in row.values):
+        yield _finding(
+            "rows",
+            f"Column {column.name} holds {column.logical_type}: give values of that type, dates as YYYY-MM-DD.",
+            f"数据项“{column.title}”的类型为 {column.logical_type}，请按该类型填写，日期写作 YYYY-MM-DD。",
+        )
+
+
+def is_value_of(value: str, logical_type: str) -> bool:
+    """Whether a condition's value can be compared with a column of this type; an integer has 64 bits."""
+    if "\0" in value:
+        return False
+    try:
+        text = CANONICAL[logical_type](value).decode()
+        return logical_type != "integer" or -(2**63) <= int(text) < 2**63
+    except ValueError:
+        return False
 
 
 def _check_words(draft: RequestDraft) -> Iterator[RequestFinding]:
@@ -201,6 +246,14 @@ def terms_of(
         rate_per_minute=draft.rate_per_minute,
         daily_cap=draft.daily_cap,
     )
+
+
+def checked_terms(plain: Mapping[str, Any], digest: str) -> GrantTerms:
+    """Stored terms that are still those that were approved. Raises GrantTampered."""
+    terms = terms_from_plain(plain)
+    if terms.digest != digest:
+        raise GrantTampered(grant=terms.number)
+    return terms
 
 
 def terms_from_plain(plain: Mapping[str, Any]) -> GrantTerms:

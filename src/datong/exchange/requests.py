@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from datong.exchange.contracts import GrantColumn, Mode, RowCondition
-from datong.kernel.failures import BadInput, Conflict, NotAllowed, NotFound
+from datong.kernel.failures import BadInput, Conflict, Failure, NotAllowed, NotFound, Retry, Unavailable
 from datong.kernel.ids import AgencyId, CaseId, GrantId, RequestId, ResourceId, SystemId
 from datong.kernel.limits import GRANT_RATE_PER_MINUTE_DEFAULT
 
@@ -175,6 +175,49 @@ class GrantNotFound(NotFound):
 class RequestNotFound(NotFound):
     code = "request-not-found"
     title, title_zh = "There is no such request, or it is not yours to see", "没有这项申请，或者你无权查看"
+
+
+class FileNotMade(Failure):
+    """A policy's batch file could not be written: the contract has changed under the grant, or the disk is full."""
+
+    code, status, retry = "file-not-made", 500, Retry.LATER
+    title, title_zh = "The batch file of a grant could not be made", "授权对应的批量文件未能生成"
+
+    def __init__(self, *, grant: str, private: str) -> None:
+        super().__init__(
+            "See whether the contract still has the granted columns, and the disk has room; then run the job again.",
+            hint_zh="请检查数据契约是否仍有授权的数据项、磁盘空间是否充足，然后重新执行任务。",
+            private=private,
+            grant=grant,
+        )
+
+
+class GrantTampered(Failure):
+    """The stored terms do not have the digest that was approved and audited: nothing is served from them."""
+
+    code, status, retry = "grant-tampered", 500, Retry.NEVER
+    title, title_zh = "The grant's stored terms are not those that were approved", "授权内容与批准时不一致"
+
+    def __init__(self, *, grant: str) -> None:
+        super().__init__(
+            "Tell the auditor: the approval's audit record holds the digest of the terms.",
+            hint_zh="请联系审计员：批准时的审计记录中有授权内容的摘要。",
+            grant=grant,
+        )
+
+
+class RevocationUnconfirmed(Unavailable):
+    """The grant has left the serving store, and a gateway that runs has not said that it has seen so."""
+
+    code = "revocation-unconfirmed"
+    title, title_zh = "The revocation is under way; a gateway has not confirmed it yet", "正在撤销，网关尚未确认"
+
+    def __init__(self, *, grant: str) -> None:
+        super().__init__(
+            "No new call is let in by a gateway that works. The platform goes on asking and records the end by itself.",
+            hint_zh="正常运行的网关已不再放行；平台会继续确认，确认后自动记为已撤销。",
+            grant=grant,
+        )
 
 
 class GrantNotActive(Conflict):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from datong.cases.contracts import CASE_KINDS, CaseView, Decision
 from datong.cases.service import open_case
@@ -88,3 +90,15 @@ def committing_desk(transactional_db: None) -> Iterator[Desk]:
     """As `desk`, in a database that commits: for threads with connections of their own."""
     with declared() as kind:
         yield Desk(cast=make_cast(), kind=kind)
+
+
+def wait_for_a_lock(thread: threading.Thread) -> None:
+    """Until the thread's statement waits for a lock in PostgreSQL; AssertionError when it ends without."""
+    pause = threading.Event()
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute("select count(*) from pg_locks where not granted")
+            if cursor.fetchone()[0]:
+                return
+        assert thread.is_alive(), "it did not wait"
+        pause.wait(0.02)

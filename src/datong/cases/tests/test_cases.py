@@ -12,7 +12,7 @@ from datong.cases.contracts import CaseAlreadyDecided, CaseState, CaseView, Deci
 from datong.cases.model import deadline_of
 from datong.cases.service import decide_case, find_case_of, find_history, find_waiting, get_case, withdraw_case
 from datong.cases.store.models import Case
-from datong.cases.tests.conftest import APPROVED, REFUSED, Desk
+from datong.cases.tests.conftest import APPROVED, REFUSED, Desk, wait_for_a_lock
 from datong.kernel import clock
 from datong.kernel.contracts import Actor, Role, Subject
 from datong.kernel.failures import BadInput, NotAllowed, NotFound
@@ -116,22 +116,13 @@ def test_of_two_who_decide_at_once_one_comes_too_late(committing_desk: Desk) -> 
     assert first_is_inside.wait(20)
     second = threading.Thread(target=decide, args=("second", Decision.REFUSE, "另一位审批人"))
     second.start()
-    while not _somebody_waits_for_a_lock():
-        assert second.is_alive(), "the second decider did not wait for the first"
+    wait_for_a_lock(second)
     second_waits.set()
     first.join(20)
     second.join(20)
     assert outcomes == {"first": Decision.APPROVE, "second": "approve"}
     assert calls == [Decision.APPROVE], "the act happened once"
     assert [step.what for step in find_history(case.id)] == ["opened", "approve"]
-
-
-def _somebody_waits_for_a_lock() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-        )
-        return bool(cursor.fetchone()[0])
 
 
 def test_a_refusal_needs_a_reason(desk: Desk) -> None:

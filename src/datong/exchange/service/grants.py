@@ -1,23 +1,33 @@
 """Grants: made by an approval, ended by a revocation.
 
 A revocation is three steps, so that every crash fails closed (docs/explanation/commit-protocols.md):
-`revoking` is committed; the grant leaves the serving store; `revoked` is committed. `finish_revocations` completes
-those that a crash left half-way.
+`revoking` is committed; the grant leaves the serving store and the gateway has seen so; `revoked` is committed.
+`finish_revocations` completes those that a crash left half-way.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import logging
+from dataclasses import asdict, replace
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from datong.cases.model import require_reason
 from datong.catalog import service as catalog
 from datong.catalog.odcs import Mask
 from datong.exchange import model
-from datong.exchange.contracts import GrantTerms, compile_grant
-from datong.exchange.requests import GrantNotActive, GrantNotFound, GrantState, GrantView, RequestDraft
+from datong.exchange.contracts import GrantTerms
+from datong.exchange.requests import (
+    GrantNotActive,
+    GrantNotFound,
+    GrantState,
+    GrantView,
+    RequestDraft,
+    RevocationUnconfirmed,
+)
+from datong.exchange.serving.acknowledge import wait_acknowledged
 from datong.exchange.serving.compile import open_writer
 from datong.exchange.store.models import Grant, Request
 from datong.kernel import clock, ids
@@ -28,6 +38,8 @@ from datong.kernel.faults import fault_point
 from datong.kernel.ids import AgencyId, GrantId, RequestId, ResourceId, SystemId
 from datong.kernel.limits import PAGE_ROWS_MAX
 from datong.kernel.numbers.service import next_number
+
+log = logging.getLogger("datong.exchange")
 
 REVOCATION_STARTED, REVOKED = "grant.revocation-started", "grant.revoked"
 _RELATED = ("resource", "owner_agency", "agency", "system", "request")
@@ -68,18 +80,20 @@ def create_grant(request: Request, draft: RequestDraft, actor: Actor, record: Ac
         purpose=draft.purpose,
         valid_until=draft.valid_until.isoformat(),
     )
-    record.event("grant.approved", subject=f"grant:{grant_id}", payload={"grant": grant_id})
+    payload = {"grant": grant_id, "resource": request.resource_id}
+    record.event("grant.approved", subject=f"grant:{grant_id}", payload=payload)
     return grant
 
 
 def revoke_grant(actor: Actor, grant_id: GrantId, reason: str) -> GrantView:
     """End a grant: the next call under it is refused.
 
-    Raises GrantNotActive, ReasonNeeded, NotAllowed, GrantNotFound.
+    Raises GrantNotActive, ReasonNeeded, NotAllowed, GrantNotFound, RevocationUnconfirmed (the worker goes on then).
     """
-    reason = require_reason(reason)
     grant = _find(grant_id)
-    with action(REVOCATION_STARTED, actor, _subject(grant), facts={"grant": grant.number, "reason": reason}):
+    facts = {"grant": grant.number, "reason": reason.strip()}
+    with action(REVOCATION_STARTED, actor, _subject(grant), facts=facts):
+        reason = require_reason(reason)
         locked = Grant.objects.select_for_update().get(pk=grant.pk)
         if locked.state != GrantState.ACTIVE:
             raise GrantNotActive(
@@ -96,25 +110,42 @@ def revoke_grant(actor: Actor, grant_id: GrantId, reason: str) -> GrantView:
 
 def finish_revocations() -> int:
     """Complete the revocations that a crash left half-way; gives how many."""
-    left = list(Grant.objects.filter(state=GrantState.REVOKING).values_list("pk", flat=True))
-    for grant_id in left:
-        _finish_revocation(GrantId(grant_id), platform_actor("worker"))
-    return len(left)
+    finished = 0
+    for grant_id in list(Grant.objects.filter(state=GrantState.REVOKING).values_list("pk", flat=True)):
+        try:
+            finished += _finish_revocation(GrantId(grant_id), platform_actor("worker"))
+        except RevocationUnconfirmed as unconfirmed:
+            log.warning("%s: %s", unconfirmed.title, unconfirmed.facts["grant"])
+    return finished
 
 
-def _finish_revocation(grant_id: GrantId, actor: Actor) -> None:
+def _finish_revocation(grant_id: GrantId, actor: Actor) -> bool:
+    """Steps 2 and 3. False: another process has finished it meanwhile, and its audit row is the only one."""
     grant = _find(grant_id)
-    terms = model.terms_from_plain(grant.terms)
-    writer = open_writer(load_settings())
-    writer.remove_grant(terms, revoked_at_ms=clock.epoch_ms(), reason=grant.revoked_reason)
+    settings = load_settings()
+    txn_id = open_writer(settings).remove_grant(
+        _revocable_terms(grant), revoked_at_ms=clock.epoch_ms(), reason=grant.revoked_reason
+    )
     fault_point("exchange.grant-left-serving-store")
+    if not wait_acknowledged(settings.socket("gateway"), txn_id):
+        raise RevocationUnconfirmed(grant=grant.number)
     facts = {"grant": grant.number, "reason": grant.revoked_reason}
-    with action(REVOKED, actor, _subject(grant), facts=facts) as record:
-        changed = Grant.objects.filter(pk=grant.pk, state=GrantState.REVOKING).update(
-            state=GrantState.REVOKED, revoked_at=clock.now()
-        )
-        if changed:
-            record.event("grant.revoked", subject=f"grant:{grant.pk}", payload={"grant": grant.pk})
+    with transaction.atomic():
+        locked = Grant.objects.select_for_update().get(pk=grant.pk)
+        if locked.state != GrantState.REVOKING:
+            return False
+        with action(REVOKED, actor, _subject(grant), facts=facts) as record:
+            locked.state, locked.revoked_at = GrantState.REVOKED, clock.now()
+            locked.save(update_fields=["state", "revoked_at"])
+            payload = {"grant": grant.pk, "resource": grant.resource_id}
+            record.event("grant.revoked", subject=f"grant:{grant.pk}", payload=payload)
+    return True
+
+
+def _revocable_terms(grant: Grant) -> GrantTerms:
+    """The stored terms under the row's own ids: whoever altered the terms cannot move the tombstone elsewhere."""
+    terms = model.terms_from_plain(grant.terms)
+    return replace(terms, grant_id=grant.pk, system_id=grant.system_id, resource_id=grant.resource_id)
 
 
 def get_grant(actor: Actor, grant_id: GrantId) -> GrantView:
@@ -130,7 +161,8 @@ def get_view(grant_id: GrantId) -> GrantView:
 
 
 def get_terms(grant_id: GrantId) -> GrantTerms:
-    return model.terms_from_plain(_find(grant_id).terms)
+    grant = _find(grant_id)
+    return model.checked_terms(grant.terms, grant.digest)
 
 
 def find_grants(actor: Actor, *, resource_id: ResourceId | None = None) -> list[GrantView]:
@@ -158,7 +190,7 @@ def _rows() -> QuerySet[Grant, Any]:
 
 
 def _find(grant_id: GrantId) -> Grant:
-    grant = _rows().filter(pk=grant_id).first()
+    grant: Grant | None = _rows().filter(pk=grant_id).first()
     if grant is None:
         raise GrantNotFound(id=grant_id)
     return grant
@@ -169,9 +201,7 @@ def _subject(grant: Grant) -> Subject:
 
 
 def _view(grant: Grant) -> GrantView:
-    terms = model.terms_from_plain(grant.terms)
-    if compile_grant(terms).digest != grant.digest:
-        raise RuntimeError(f"grant {grant.number}: its stored terms do not have its digest")
+    terms = model.checked_terms(grant.terms, grant.digest)
     return GrantView(
         id=GrantId(grant.id),
         number=grant.number,

@@ -12,7 +12,7 @@ from datong.cases import model as case_model
 from datong.cases import service as cases
 from datong.cases.contracts import CaseView, Decision
 from datong.catalog import service as catalog
-from datong.catalog.odcs import Column, DataContract, Mask, SharingType
+from datong.catalog.odcs import DataContract, Mask, SharingType
 from datong.exchange import model
 from datong.exchange.contracts import Mode
 from datong.exchange.requests import (
@@ -46,7 +46,7 @@ SUBMITTED, APPROVED, REFUSED, WITHDRAWN = (
 
 def offered_columns(contract: DataContract) -> dict[str, model.OfferedColumn]:
     """What of a contract can be asked for, and on which terms."""
-    keys = {column.name for column in served_keys(contract)}
+    keys = {column.name for column in contract.lookup_columns}
     return {
         column.name: model.OfferedColumn(
             name=column.name,
@@ -57,15 +57,10 @@ def offered_columns(contract: DataContract) -> dict[str, model.OfferedColumn]:
             may_be_claimed=column.verify,
             grade=column.grade,
             mask="" if column.mask is Mask.NONE else column.mask.value,
+            logical_type=column.logical_type.value,
         )
         for column in contract.columns
     }
-
-
-def served_keys(contract: DataContract) -> tuple[Column, ...]:
-    """The columns that name a record in a call: the key, without the day since which it holds (`as_of` asks)."""
-    since = contract.validity.from_column if contract.validity else ""
-    return tuple(column for column in contract.key_columns if column.name != since)
 
 
 def offered_modes(contract: DataContract) -> frozenset[Mode]:
@@ -79,29 +74,24 @@ def request_access(actor: Actor, draft: RequestDraft) -> RequestView:
     """
     resource = catalog.get_resource(draft.resource_id)
     contract = catalog.get_contract(draft.resource_id)
-    system = identity.get_system(draft.system_id)
-    if contract.sharing.type is SharingType.WITHHELD:
-        raise WithheldResource(resource=resource.id, legal_basis=contract.sharing.basis)
-    if actor.agency_id is None or system.agency_id != actor.agency_id:
-        raise NotAllowed(
-            "Ask for a system of your own agency.", hint_zh="只能为本部门的应用系统申请。", system=draft.system_id
-        )
-    if resource.agency_id == actor.agency_id:
-        finding = RequestFinding(
-            field="resource", message="The resource is your own agency's.", message_zh="这是本部门的资源，无须申请。"
-        )
-        raise RequestInvalid([finding])
-    model.check_request(draft, offered_columns(contract), offered_modes(contract), clock.today())
-    request_id, number = RequestId(ids.new_id("req")), next_number("Q")
+    request_id = RequestId(ids.new_id("req"))
     subject = Subject(kind="request", id=request_id, agency_id=actor.agency_id, name=resource.title_zh)
-    facts = {
-        "number": number,
-        "resource": resource.id,
-        "title": resource.title_zh,
-        "title_en": resource.title_en,
-        **_told(draft),
-    }
-    with action(SUBMITTED, actor, subject, facts=facts) as record:
+    titles = {"title": resource.title_zh, "title_en": resource.title_en}
+    with action(SUBMITTED, actor, subject, facts={"resource": resource.id, **titles}) as record:
+        if actor.agency_id is None or identity.get_system(draft.system_id).agency_id != actor.agency_id:
+            raise NotAllowed(
+                "Ask for a system of your own agency.", hint_zh="只能为本部门的应用系统申请。", system=draft.system_id
+            )
+        if resource.agency_id == actor.agency_id:
+            finding = RequestFinding(
+                field="resource",
+                message="The resource is your own agency's.",
+                message_zh="这是本部门的资源，无须申请。",
+            )
+            raise RequestInvalid([finding])
+        _check_draft(draft, contract)
+        number = next_number("Q")
+        record.facts.update(number=number, **_told(draft))
         row = Request.objects.create(
             id=request_id,
             number=number,
@@ -123,14 +113,12 @@ def request_access(actor: Actor, draft: RequestDraft) -> RequestView:
             to_agency_id=AgencyId(resource.agency_id),
             allowance_days=case_model.NATIONAL.allowance_days[f"request.{contract.sharing.type.value}"],
             number=number,
-            detail={
-                "told": {"title": resource.title_zh, "title_en": resource.title_en, "to_agency": actor.agency_name}
-            },
+            detail={"told": {**titles, "to_agency": actor.agency_name}},
         )
         row.case_id = case.id
         row.save(update_fields=["case"])
         record.event("request.submitted", subject=f"request:{row.id}", payload={"request": row.id, "case": case.id})
-        return record.done(_view(_find(request_id)))
+        return record.done(_view(_find(request_id), None))
 
 
 def withdraw_request(actor: Actor, request_id: RequestId, note: str = "") -> None:
@@ -152,11 +140,20 @@ class RequestCase:
         return APPROVED if decision is Decision.APPROVE else REFUSED
 
     def on_decided(self, case: CaseView, decision: Decision, reason: str, actor: Actor, record: ActionRecord) -> None:
-        """Approval makes the grant, in the decision's transaction; refusal closes the request with its reason."""
+        """Approval makes the grant, in the decision's transaction; refusal closes the request with its reason.
+
+        The request is judged once more: since it was made the contract may have changed, or its last day passed.
+        """
         row = Request.objects.select_for_update().get(pk=case.subject_id)
         if decision is Decision.APPROVE:
+            if actor.id == row.requested_by:
+                raise NotAllowed(
+                    "Somebody else must approve what you asked for yourself.", hint_zh="不能审批自己提交的申请。"
+                )
+            draft = model.draft_from_plain(row.draft)
+            _check_draft(draft, catalog.get_contract(ResourceId(row.resource_id)))
             row.state = RequestState.APPROVED
-            grants.create_grant(row, model.draft_from_plain(row.draft), actor, record)
+            grants.create_grant(row, draft, actor, record)
         else:
             row.state = RequestState.REFUSED
             payload = {"request": row.id, "reason": reason}
@@ -168,7 +165,7 @@ def get_request(actor: Actor, request_id: RequestId) -> RequestView:
     row = _find(request_id)
     if not _may_see(actor, row):
         raise RequestNotFound(id=request_id)
-    return _view(row)
+    return _view(row, _find_grant_id(row))
 
 
 def find_requests(actor: Actor, *, resource_id: ResourceId | None = None) -> list[RequestView]:
@@ -180,7 +177,9 @@ def find_requests(actor: Actor, *, resource_id: ResourceId | None = None) -> lis
         rows = rows.filter(Q(agency_id=actor.agency_id) | Q(owner_agency_id=actor.agency_id))
     if resource_id:
         rows = rows.filter(resource_id=resource_id)
-    return [_view(row) for row in rows.order_by("-requested_at")[:PAGE_ROWS_MAX]]
+    found = list(rows.order_by("-requested_at")[:PAGE_ROWS_MAX])
+    grant_ids = dict(Grant.objects.filter(request__in=found).values_list("request_id", "pk"))
+    return [_view(row, grant_ids.get(row.pk)) for row in found]
 
 
 def _sees_all(actor: Actor) -> bool:
@@ -198,6 +197,13 @@ def _find(request_id: RequestId) -> Request:
     return row
 
 
+def _check_draft(draft: RequestDraft, contract: DataContract) -> None:
+    """Whether the request can stand on the contract as it is today. Raises WithheldResource, RequestInvalid."""
+    if contract.sharing.type is SharingType.WITHHELD:
+        raise WithheldResource(resource=contract.id, legal_basis=contract.sharing.basis)
+    model.check_request(draft, offered_columns(contract), offered_modes(contract), clock.today())
+
+
 def _told(draft: RequestDraft) -> Mapping[str, Any]:
     return {
         "columns": [column.name for column in draft.columns],
@@ -209,8 +215,11 @@ def _told(draft: RequestDraft) -> Mapping[str, Any]:
     }
 
 
-def _view(row: Request) -> RequestView:
-    grant_id = Grant.objects.filter(request_id=row.pk).values_list("pk", flat=True).first()
+def _find_grant_id(row: Request) -> str | None:
+    return Grant.objects.filter(request_id=row.pk).values_list("pk", flat=True).first()
+
+
+def _view(row: Request, grant_id: str | None) -> RequestView:
     return RequestView(
         id=RequestId(row.id),
         number=row.number,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import date, datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -24,10 +24,15 @@ READER = "exchange.usage"
 
 
 def fold_usage() -> int:
-    """Fold the audit log's new entries into `Usage`; gives how many entries were read. Idempotent by log index."""
+    """Fold the audit log's new entries into `Usage`; gives how many entries were read. Idempotent by log index.
+
+    0 also while another process folds: it does the same work.
+    """
     FoldPosition.objects.get_or_create(reader=READER)
     with LogReader(load_settings().audit_dir) as reader, transaction.atomic():
-        position = FoldPosition.objects.select_for_update().get(reader=READER)
+        position = FoldPosition.objects.select_for_update(skip_locked=True).filter(reader=READER).first()
+        if position is None:
+            return 0
         stop = min(_published_size(reader), position.next_index + USAGE_FOLD_ENTRIES_MAX)
         entries = list(reader.iter_entries(position.next_index, stop))
         rows = list(_rows_of(entries))
@@ -46,10 +51,13 @@ def _published_size(reader: LogReader) -> int:
         return 0
 
 
-def _rows_of(entries: Iterable[tuple[int, bytes]]) -> Iterable[Usage]:
+def _rows_of(entries: Iterable[tuple[int, bytes]]) -> Iterator[Usage]:
+    """Exchanges under a grant, refused ones too. What strangers without a grant try stays in the log alone."""
     for index, entry in entries:
         if seal_seq_of(entry) is None:
-            yield _row_of(index, decode_entry(entry))
+            facts = decode_entry(entry)
+            if facts["grant"]:
+                yield _row_of(index, facts)
 
 
 def _row_of(index: int, entry: Mapping[str, Any]) -> Usage:
@@ -69,18 +77,19 @@ def _row_of(index: int, entry: Mapping[str, Any]) -> Usage:
         differ_count=differ,
         unknown_count=items - match - differ if entry["kind"] == "verify" else 0,
         payload_bytes=_sent_bytes(facts),
-        reference=entry["reference"],
+        reference=entry["reference"].replace("\0", "\ufffd"),  # PostgreSQL's text has no U+0000
     )
 
 
 def _sent_bytes(facts: Mapping[str, Any]) -> int:
-    """Bytes of a batch file that this answer carried: the range asked for, or the whole file. A verification has none."""
+    """Bytes of a batch file that this answer carried: the range asked for, or the whole file; 0 for a verification."""
     start, end = facts.get("range") or (0, facts.get("file_bytes", 0))
     return int(end) - int(start)
 
 
 def find_usage(grant_id: GrantId, *, rows_max: int = 20, before: int | None = None) -> list[UsageRow]:
     """The newest exchanges under a grant; `before` is the log index to go on from."""
+    fold_usage()
     rows = Usage.objects.filter(grant_id=grant_id)
     if before is not None:
         rows = rows.filter(log_index__lt=before)
@@ -103,15 +112,17 @@ def find_usage(grant_id: GrantId, *, rows_max: int = 20, before: int | None = No
 
 
 def count_usage(grant_id: GrantId) -> int:
+    fold_usage()
     return Usage.objects.filter(grant_id=grant_id).count()
 
 
 def summarise_usage(grant_id: GrantId, *, days: int = 14) -> list[UsageDay]:
     """Items verified, files fetched and refusals per civil day, oldest first, days without use included."""
+    fold_usage()
     today = clock.today()
     since = today - timedelta(days=days - 1)
     grouped = (
-        Usage.objects.filter(grant_id=grant_id, at__date__gte=since)
+        Usage.objects.filter(grant_id=grant_id, at__gte=datetime.combine(since, time.min, clock.CIVIL_ZONE))
         .annotate(day=TruncDate("at", tzinfo=clock.CIVIL_ZONE))
         .values("day")
         .annotate(

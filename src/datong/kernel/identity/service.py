@@ -366,11 +366,16 @@ def find_keys(system_id: SystemId) -> list[KeySummary]:
     ]
 
 
-def find_active_keys(system_id: SystemId | None = None) -> list[ActiveKey]:
-    """Every key that opens something now: what the serving store is filled and reconciled from."""
+def find_active_keys(system_id: SystemId | None = None, *, hold: bool = False) -> list[ActiveKey]:
+    """Every key that opens something now: what the serving store is filled and reconciled from.
+
+    `hold` keeps them from being revoked until the caller's transaction ends.
+    """
     rows = SystemKey.objects.select_related("system__agency").filter(
         revoked_at__isnull=True, expires_at__gt=clock.now()
     )
+    if hold:
+        rows = rows.select_for_update(of=("self",))
     return [
         ActiveKey(
             key_id=KeyId(row.id),
