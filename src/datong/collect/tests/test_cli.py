@@ -1,0 +1,77 @@
+"""The command line: the same services, in words and as JSON, with the agreed exit codes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from datong.collect import cli
+from datong.collect.contracts import ColumnsDiffer
+from datong.collect.tests.conftest import Office
+from datong.kernel.failures import NotAllowed
+from datong.testing.cast import PASSWORD, quick_passwords
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Run a command as the terminal does; a member's password comes from a private file."""
+    secret = tmp_path / "password"
+    secret.write_text(PASSWORD, encoding="utf-8")
+    secret.chmod(0o600)
+    monkeypatch.setenv("DATONG_PASSWORD_FILE", str(secret))
+    app = typer.Typer()
+    app.callback()(lambda: None)
+    cli.register(app)
+
+    def invoke(*arguments: str) -> str:
+        with quick_passwords():
+            result = CliRunner().invoke(app, list(arguments))
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    return invoke
+
+
+def test_collect_show_and_quarantine(
+    committing_office: Office, run: Callable[..., str], make_csv: Callable[..., bytes], tmp_path: Path
+) -> None:
+    office = committing_office
+    file = tmp_path / "people.csv"
+    file.write_bytes(make_csv("11010519491231002X,张三丰,1949-12-31,100", "1,坏,,", encoding="gb18030"))
+    steward = f"{office.agency}.steward"
+    told = json.loads(run("collect", office.resource_id, str(file), "--now", "--json", "--as", steward))
+    names = ("rows_read", "rows_accepted", "rows_quarantined")
+    assert [told[name] for name in names] == [2, 1, 1]
+    assert told["encoding"] == "gb18030"
+    shown = json.loads(run("run", "show", told["number"], "--json"))
+    assert shown == told
+    assert shown["score"]
+    assert shown["version"]
+    assert [entry["id"] for entry in json.loads(run("run", "list", "--json"))] == [told["id"]]
+    words = run("run", "show", told["id"])
+    assert "2 rows read = 1 accepted + 1 quarantined" in words
+    rows = list(csv.reader(io.StringIO(run("quarantine", told["number"], "--as", steward))))
+    assert rows[1][:3] == ["3", "id_number", "id_number.resident-id"]
+    assert rows[1][4:6] == ["1", "坏"]
+    assert "nothing new" in run("collect", office.resource_id, str(file), "--now", "--as", steward)
+
+
+def test_failures_are_raised_for_the_edge(committing_office: Office, run: Callable[..., str], tmp_path: Path) -> None:
+    office = committing_office
+    file = tmp_path / "other.csv"
+    file.write_text("a,b\n1,2\n", encoding="utf-8")
+    with pytest.raises(ColumnsDiffer):
+        run("collect", office.resource_id, str(file), "--now", "--json")
+    with pytest.raises(NotAllowed):
+        run("collect", office.resource_id, str(file), "--now", "--as", f"{office.agency}.nobody")
