@@ -166,7 +166,8 @@ def _route(request: HttpRequest) -> str:
 
 def client_address(request: HttpRequest) -> str:
     """The client's address: in X-Forwarded-For, which the gateway ends, the last that is not a trusted proxy's."""
-    hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
+    header = str(request.META.get("HTTP_X_FORWARDED_FOR", ""))
+    hops = [hop.strip() for hop in header.split(",") if hop.strip()]
     if not hops:
         return str(request.META.get("REMOTE_ADDR") or "127.0.0.1")
     trusted = trusted_proxies()

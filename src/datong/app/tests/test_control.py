@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from django.core.files.base import ContentFile
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from django.urls import path
@@ -55,7 +56,7 @@ def read_body(request: HttpRequest) -> HttpResponse:
 @accepts_upload
 @require_POST
 def upload(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(str(request.FILES["file"].size))
+    return HttpResponse(str(sum(len(chunk) for chunk in request.FILES.get("file", ContentFile(b"")).chunks())))
 
 
 @pytest.fixture(autouse=True)
