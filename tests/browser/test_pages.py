@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from playwright.sync_api import ViewportSize
 
 from tests.browser.pages import PLACES, Place, Reader, go_to
 
@@ -12,7 +13,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("instance"), pytest.m
 Open = Callable[..., Reader]
 
 
-PHONE = {"width": 375, "height": 800}
+PHONE: ViewportSize = {"width": 375, "height": 800}
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)

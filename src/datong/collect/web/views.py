@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -46,7 +46,9 @@ def collect_file(request: HttpRequest, resource_id: str) -> HttpResponse:
             sent = request.FILES.get("file")
             if sent is None or not sent.size:
                 raise BadInput("Choose a file that is not empty.", hint_zh="请选择一个非空的文件。", field="file")
-            run_id = service.start_run(actor, ResourceId(resource_id), sent.file, sent.name or "file.csv")
+            run_id = service.start_run(
+                actor, ResourceId(resource_id), cast(BinaryIO, sent.file), sent.name or "file.csv"
+            )
         except Failure as refused:
             failure = refused
         else:

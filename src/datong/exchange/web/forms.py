@@ -93,7 +93,15 @@ def build_form(
     chosen_columns = (
         set(data.getlist("columns")) if data is not None else {c.name for c in columns.values() if c.is_key}
     )
-    names = ("system", "purpose", "purpose_title", "legal_basis", "valid_until", "daily_cap", "rate_per_minute")
+    names: tuple[str, ...] = (
+        "system",
+        "purpose",
+        "purpose_title",
+        "legal_basis",
+        "valid_until",
+        "daily_cap",
+        "rate_per_minute",
+    )
     names += ("row_column", "row_operator", "row_value")
     defaults = {
         "valid_until": (today + timedelta(days=PERIOD_DAYS_SUGGESTED)).isoformat(),
@@ -153,7 +161,7 @@ def read_draft(resource_id: ResourceId, data: QueryDict) -> tuple[RequestDraft |
         return None, findings
     draft = RequestDraft(
         resource_id=resource_id,
-        system_id=SystemId(data["system"]),
+        system_id=SystemId(data.get("system", "")),
         modes=tuple(Mode(name) for name in data.getlist("modes") if name in known),
         columns=tuple(
             GrantColumn(name=name, treatment=_treatment(data.get(f"treatment.{name}", "")))

@@ -145,7 +145,7 @@ def receipt_lines(rows: Sequence[UsageRow]) -> list[ReceiptLine]:
 def _receipt_line(row: UsageRow) -> ReceiptLine:
     is_refused = row.mode == "refused"
     if is_refused:
-        result = zh_en("拒绝：{code}", "Refused: {code}", code=row.code or row.outcome)
+        result: str = zh_en("拒绝：{code}", "Refused: {code}", code=row.code or row.outcome)
     elif row.mode == Mode.VERIFY.value:
         parts = [
             (row.match_count, zh_en("符合 {n}", "match {n}", n=row.match_count)),

@@ -95,7 +95,7 @@ def facet(facets: Mapping[str, Any], name: str) -> Any:
 @register.filter
 def number(value: float | None) -> str:
     """Thousands separated, a true minus; a dash where there is no value."""
-    if value is None or value == "":
+    if value is None:
         return MISSING
     return f"{value:,}".replace("-", "−")
 
@@ -103,7 +103,7 @@ def number(value: float | None) -> str:
 @register.filter
 def plain(value: float) -> str:
     """A number for an SVG attribute: never localised."""
-    return f"{value:g}"
+    return str(value) if isinstance(value, int) else f"{value:g}"
 
 
 @register.filter
