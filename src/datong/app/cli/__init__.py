@@ -32,9 +32,11 @@ def set_up(context: typer.Context) -> None:
     clock.freeze_from_environment()
     needs_database = context.invoked_subcommand not in WITHOUT_DATABASE
     if needs_database and not _asks_for_help():
-        from datong.app.control.setup import set_up_django
+        from datong.app.control.setup import require_database, set_up_django
 
         set_up_django()
+        if context.invoked_subcommand != "contract":  # `contract lint` and `diff` read files only
+            require_database()
 
 
 def register_commands() -> None:

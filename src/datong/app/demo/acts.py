@@ -20,11 +20,11 @@ from datong.collect import service as collect
 from datong.collect.contracts import RunView
 from datong.exchange import service as exchange
 from datong.exchange.contracts import GrantColumn, Mode, Treatment
-from datong.exchange.requests import GrantView, RequestDraft
+from datong.exchange.requests import GrantView, RequestDraft, RequestView
 from datong.exchange.service.serve import is_served
 from datong.kernel import clock
 from datong.kernel.failures import Failure, Unavailable
-from datong.kernel.ids import JobId, ResourceId
+from datong.kernel.ids import JobId, ResourceId, SystemId
 from datong.kernel.jobs.service import follow
 
 SERVED_WITHIN_S = 120
@@ -86,23 +86,24 @@ def _tell_run(run: RunView, tell: Teller) -> None:
         tell.detail(f"{reason.reason_zh}：{reason.rows:,}行", f"{reason.reason_en}: {reason.rows:,} rows")
 
 
-def share(
+def ask(
     cast: Cast,
     *,
     resource_id: str,
-    approver: str,
     columns: Sequence[tuple[str, Treatment]],
     modes: Sequence[Mode],
     purpose: str,
     purpose_title: str,
     legal_basis: str,
     tell: Teller,
-) -> GrantView:
-    """The asking agency's steward asks, the owner's approver approves; returns when the grant is served."""
-    asking = cast.actor("steward")
+    steward: str = "steward",
+    system_id: SystemId | None = None,
+) -> RequestView:
+    """An agency's steward asks for another agency's resource, for one of the own agency's systems."""
+    asking = cast.actor(steward)
     draft = RequestDraft(
         resource_id=ResourceId(resource_id),
-        system_id=cast.system_id,
+        system_id=system_id or cast.system_id,
         modes=tuple(modes),
         columns=tuple(GrantColumn(name=name, treatment=treatment) for name, treatment in columns),
         purpose=purpose,
@@ -119,14 +120,20 @@ def share(
         f"{request.number}: asked for {len(columns)} columns; the owner has {due.allowance_days} working days, "
         f"until {due.due_on}{' (provisional calendar)' if due.provisional else ''}.",
     )
+    return request
+
+
+def approve(cast: Cast, request: RequestView, approver: str, tell: Teller) -> GrantView:
+    """The owner's approver approves; returns when the grant is served."""
+    asking = cast.actor("steward")
     cases.decide_case(cast.actor(approver), request.case_id, Decision.APPROVE, "符合法定职责，最小够用")
     decided = exchange.get_request(asking, request.id)
     assert decided.grant_id is not None
     grant = exchange.get_grant(asking, decided.grant_id)
     wait_until(lambda: is_served(grant.id), "the grant is served")
     tell.step(
-        f"{grant.owner_agency_name}审批人{grant.approved_by}同意，授权 {grant.number} 生效，至{draft.valid_until}。",
-        f"approved: grant {grant.number}, terms {grant.digest[:12]}…, in force until {draft.valid_until}.",
+        f"{grant.owner_agency_name}审批人{grant.approved_by}同意，授权 {grant.number} 生效，至{request.draft.valid_until}。",
+        f"approved: grant {grant.number}, terms {grant.digest[:12]}…, in force until {request.draft.valid_until}.",
     )
     return grant
 

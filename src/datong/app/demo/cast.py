@@ -108,16 +108,25 @@ MEMBERS = (
     CastMember(key="public", username="public", name="访客", name_en="Visitor", agency="public", role=None),
 )
 
-SYSTEM_NAME = "养老待遇资格核验系统"
+SYSTEM_NAME, REGISTRATION_SYSTEM_NAME = "养老待遇资格核验系统", "市场主体登记系统"
 
 
 class Cast:
     """The accounts by key, once they exist, and the means to act as them."""
 
-    def __init__(self, members: Mapping[str, MemberId], agencies: Mapping[str, AgencyId], system_id: SystemId) -> None:
+    def __init__(
+        self,
+        members: Mapping[str, MemberId],
+        agencies: Mapping[str, AgencyId],
+        system_id: SystemId,
+        registration_system_id: SystemId,
+    ) -> None:
         self._members = members
         self.agencies = agencies
         self.system_id = system_id
+        """Of the agency hrss: the one whose token the demonstration holds."""
+        self.registration_system_id = registration_system_id
+        """Of the agency amr."""
 
     def actor(self, key: str) -> Actor:
         return identity.actor_of_member(self._members[key])
@@ -160,8 +169,9 @@ def hire(logins_file: Path) -> Cast:
             security = identity.actor_of_member(members["security"])
             identity.assign_role(security, account.id, member.role)
     system = identity.create_system(operator, agency_id=agencies["hrss"], name=SYSTEM_NAME)
+    other = identity.create_system(operator, agency_id=agencies["amr"], name=REGISTRATION_SYSTEM_NAME)
     _write_logins(logins_file, passwords)
-    return Cast(members, agencies, system.id)
+    return Cast(members, agencies, system.id, other.id)
 
 
 def recall(logins_file: Path) -> Cast:
@@ -172,8 +182,8 @@ def recall(logins_file: Path) -> Cast:
     passwords = {key: _take_over(member_id, known[key]["password"]) for key, member_id in by_key.items()}
     _write_logins(logins_file, passwords)
     agencies = {agency.code: agency.id for agency in identity.find_agencies()}
-    system = next(s for s in identity.find_systems(agencies["hrss"]) if s.name == SYSTEM_NAME)
-    return Cast(by_key, agencies, system.id)
+    systems = {system.name: system.id for system in identity.find_systems()}
+    return Cast(by_key, agencies, systems[SYSTEM_NAME], systems[REGISTRATION_SYSTEM_NAME])
 
 
 def issue_token(cast: Cast, token_file: Path) -> str:

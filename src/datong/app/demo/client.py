@@ -14,7 +14,7 @@ import orjson
 from datong.kernel.audit.notes import NoteVerifier
 from datong.kernel.audit.receipts import ReceiptFacts, verify_receipt
 
-PIECE_BYTES = 8 * 1024
+PIECE_BYTES = 64 * 1024
 """Small, so that the demonstration fetches in several ranges."""
 
 

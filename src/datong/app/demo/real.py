@@ -67,10 +67,9 @@ def _grant_once(cast: Cast, tell: Teller) -> None:
     for grant in exchange.find_grants(asking, resource_id=ResourceId("civil_divisions")):
         if grant.purpose == PURPOSE and grant.state is GrantState.ACTIVE and not grant.is_expired:
             return
-    acts.share(
+    request = acts.ask(
         cast,
         resource_id="civil_divisions",
-        approver="approver_civil",
         columns=[("code", Treatment.COMPARE), ("name", Treatment.COMPARE)],
         modes=[Mode.VERIFY],
         purpose=PURPOSE,
@@ -78,6 +77,7 @@ def _grant_once(cast: Cast, tell: Teller) -> None:
         legal_basis="《行政区划管理条例》；《政务数据共享条例》第十九条",
         tell=tell,
     )
+    acts.approve(cast, request, "approver_civil", tell)
 
 
 def _verify_divisions(settings: Settings, token: str, tell: Teller) -> None:

@@ -98,14 +98,14 @@ class Story:
         self._divisions(client)
         self._revoke(cast, client, second)
         client.close()
+        self._leave_a_request(cast)
         self._check_log()
 
     def _share(self, cast: Cast) -> tuple[GrantView, GrantView]:
         compare, plain, masked = Treatment.COMPARE, Treatment.PLAIN, Treatment.MASKED
-        grant = acts.share(
+        request = acts.ask(
             cast,
             resource_id=MAIN_RESOURCE,
-            approver="approver",
             columns=[
                 ("id_number", masked),
                 ("name", compare),
@@ -119,10 +119,10 @@ class Story:
             legal_basis=LEGAL_BASIS,
             tell=self.tell,
         )
-        second = acts.share(
+        grant = acts.approve(cast, request, "approver", self.tell)
+        request = acts.ask(
             cast,
             resource_id=SECOND_RESOURCE,
-            approver="approver_civil",
             columns=[("code", compare), ("name", compare)],
             modes=[Mode.VERIFY],
             purpose="division_check",
@@ -130,7 +130,22 @@ class Story:
             legal_basis="《行政区划管理条例》；《政务数据共享条例》第十九条",
             tell=self.tell,
         )
-        return grant, second
+        return grant, acts.approve(cast, request, "approver_civil", self.tell)
+
+    def _leave_a_request(self, cast: Cast) -> None:
+        """Something for a visitor to decide: it waits in the approver's workspace."""
+        acts.ask(
+            cast,
+            steward="steward_amr",
+            system_id=cast.registration_system_id,
+            resource_id=MAIN_RESOURCE,
+            columns=[("id_number", Treatment.COMPARE), ("name", Treatment.COMPARE), ("status", Treatment.COMPARE)],
+            modes=[Mode.VERIFY],
+            purpose="legal_person_identity",
+            purpose_title="企业登记时核对法定代表人身份",
+            legal_basis="《中华人民共和国市场主体登记管理条例》第十五条；《政务数据共享条例》第十九条",
+            tell=self.tell,
+        )
 
     # The second time -----------------------------------------------------------------------------------------------
     def _tell_again(self) -> None:
@@ -197,8 +212,9 @@ class Story:
         self.tell.detail(f"{what}：拒绝（{answer.body['code']}）", str(answer.body["hint"]))
 
     def _download(self, client: SystemClient) -> None:
-        download = client.fetch(MAIN_RESOURCE, PURPOSE, "parquet")
-        rows = client.fetch(MAIN_RESOURCE, PURPOSE, "csv").data.count(b"\n") - 1
+        client.fetch(MAIN_RESOURCE, PURPOSE, "parquet")
+        download = client.fetch(MAIN_RESOURCE, PURPOSE, "csv")
+        rows = download.data.count(b"\n") - 1
         self.tell.step(
             f"批量下载：{rows:,}行，{len(download.data):,}字节，分{download.pieces}段取回；身份证号已脱敏，文件摘要与回执一致（{download.sha256[:12]}…）。",
             f"batch: {rows:,} rows, {len(download.data):,} bytes in {download.pieces} ranges; the digest is the receipt's.",
