@@ -55,14 +55,14 @@ KINDS: tuple[ActionKind, ...] = (
     ),
     ActionKind(
         verb="role.assigned",
-        sentence_zh="{actor} 授予“{subject}”角色：{role}",
+        sentence_zh="{actor} 授予“{subject}”角色：{role_zh}",
         sentence_en="{actor} assigned the role {role} to “{subject}”",
         roles=_SECURITY,
         scope=Scope.ANY_AGENCY,
     ),
     ActionKind(
         verb="role.withdrawn",
-        sentence_zh="{actor} 收回“{subject}”的角色：{role}，理由：{reason}",
+        sentence_zh="{actor} 收回“{subject}”的角色：{role_zh}，理由：{reason}",
         sentence_en="{actor} withdrew the role {role} from “{subject}”: {reason}",
         roles=_SECURITY,
         scope=Scope.ANY_AGENCY,
