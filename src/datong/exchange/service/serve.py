@@ -29,6 +29,7 @@ from datong.exchange.store.models import Grant
 from datong.kernel import clock
 from datong.kernel.config import Settings, load_settings
 from datong.kernel.failures import Failure
+from datong.kernel.faults import fault_point
 from datong.kernel.identity import service as identity
 from datong.kernel.identity.contracts import ActiveKey
 from datong.kernel.ids import GrantId, ResourceId, SystemId
@@ -49,6 +50,7 @@ def serve_grant(grant_id: GrantId) -> bool:
         if grant is None:
             return False
         served = writer.put_grant(model.checked_terms(grant.terms, grant.digest))
+        fault_point("exchange.grant-in-serving-store")
         if served and grant.served_at is None:
             grant.served_at = clock.now()
             grant.save(update_fields=["served_at"])
