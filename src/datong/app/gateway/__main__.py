@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import signal
 import sys
 
@@ -63,6 +64,13 @@ async def serve(settings: Settings) -> None:
     finally:
         stopping.cancel()
         await plane.close()
+        loop.call_later(SHUTDOWN_S_MAX / 10, _leave)
+
+
+def _leave() -> None:
+    """The log is closed and nothing is owed; a caller's task that does not end must not hold the process."""
+    log.warning("gateway.left-tasks-behind")
+    os._exit(0)
 
 
 def main() -> int:

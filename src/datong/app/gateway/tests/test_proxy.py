@@ -278,6 +278,22 @@ def test_the_first_event_arrives_before_the_second_is_sent(gateway: GatewayProce
     assert upstream.lost.wait(5), "the caller went away and control was not told"
 
 
+def test_a_stop_does_not_wait_for_an_endless_answer(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    prepare(settings).close()
+    stopped = GatewayProcess(settings).start()
+    served = Upstream(settings.socket("control"))
+    served.start()
+    served.may_go_on.set()
+    try:
+        with httpx.stream("GET", f"{stopped.url}/events", timeout=30, trust_env=False) as answer:
+            next(answer.iter_text())
+            assert stopped.stop() == 0
+    finally:
+        served.stop()
+        stopped.kill()
+
+
 def test_metrics_and_readiness_include_control(gateway: GatewayProcess, upstream: Upstream) -> None:
     metrics = gateway.call("GET", "/metrics", token=None).text
     assert metrics.endswith("\ncontrol_figure 7\n")
