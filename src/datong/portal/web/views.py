@@ -12,12 +12,13 @@ from datong.cases.model import NATIONAL
 from datong.collect.web.present import run_tag
 from datong.exchange.requests import RequestState, RequestView
 from datong.kernel.audit import service as audit
-from datong.kernel.contracts import ACTION_KINDS, Role
+from datong.kernel.contracts import ACTION_KINDS, Actor, AuditRow, Role
 from datong.kernel.web.requests import language_of, require_member
 from datong.portal import service
 
 CASE_PAGES = {"exchange.request": "exchange:request"}
 """Where a case of each kind is decided: a route that takes the case's subject."""
+ACTIONS_SHOWN_MAX = 12
 STEPS_DONE = {RequestState.SUBMITTED: 2, RequestState.APPROVED: 4, RequestState.REFUSED: 3, RequestState.WITHDRAWN: 1}
 
 
@@ -27,8 +28,11 @@ def show_home(request: HttpRequest) -> HttpResponse:
     actor = require_member(request)
     due = request.GET.get("due", "")
     work = service.gather_workspace(actor, due=due)
+    decides = bool(actor.roles & service.DECIDERS)
     context = {
         "work": work,
+        "decides": decides,
+        "actions": [] if decides else _recent_actions(request, actor),
         "due": due,
         "profile": NATIONAL,
         "may_ask": Role.STEWARD in actor.roles,
@@ -61,6 +65,12 @@ def list_audit(request: HttpRequest) -> HttpResponse:
         "is_filtered": any(request.GET.get(name) for name in ("verb", "kind", "subject", "actor")),
     }
     return render(request, "portal/audit.html", context)
+
+
+def _recent_actions(request: HttpRequest, actor: Actor) -> list[tuple[AuditRow, str]]:
+    """What those who decide no case are here for: the latest actions that they may read, as sentences."""
+    page = audit.find_audit_rows(actor, limit=ACTIONS_SHOWN_MAX)
+    return [(row, audit.sentence_of(row, language_of(request))) for row in page.items]
 
 
 def _case_page(case: CaseView) -> str:
