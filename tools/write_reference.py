@@ -153,8 +153,8 @@ def write_commands() -> str:
     blocks = [_describe_command(name, command) for name, command in walk_commands()]
     introduction = (
         "Exit code 0 is done, 1 a failure (as `application/problem+json` under `--json`), 2 wrong usage. `--as MEMBER` "
-        "names the member who acts. Where the command says that the password is asked for, `DATONG_PASSWORD_FILE` may name "
-        "a file that holds it."
+        "names the member who acts. Where the command says that the password is asked for, `DATONG_PASSWORD_FILE` may "
+        "name a file that holds it."
     )
     return make_page("The command line", introduction, blocks)
 
@@ -245,9 +245,9 @@ def write_endpoints() -> str:
             block += "\n\n" + "\n".join(_describe_answers(pattern))
         blocks.append(block)
     introduction = (
-        "Every address that the platform answers. What each person gets is the permission matrix of `tests/laws`, which "
-        "a test walks on every route: 302 without sign-in leads to the sign-in page, 404 hides what somebody may not "
-        "know of, 401 and 403 are refusals as `application/problem+json`, 286 tells a page to load anew."
+        "Every address that the platform answers. What each person gets is the permission matrix of `tests/laws`, "
+        "which a test walks on every route: 302 without sign-in leads to the sign-in page, 404 hides what somebody may "
+        "not know of, 401 and 403 are refusals as `application/problem+json`, 286 tells a page to load anew."
     )
     return make_page("Endpoints", introduction, blocks)
 
