@@ -457,18 +457,21 @@ def localise_failure(problem: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _run_with_rows(run: Run) -> str:
-    """The run whose refused rows these are: for bytes that came before, the earlier run's."""
+    """The run whose refused rows these are: for bytes that came before, the earlier run that checked them."""
     if run.state != RunState.UNCHANGED or run.steps:
         return run.id
-    first = (
+    checked = (
         Run.objects.filter(
-            resource_id=run.resource_id, digest=run.digest, contract_version=run.contract_version, state=RunState.DONE
+            resource_id=run.resource_id,
+            digest=run.digest,
+            contract_version=run.contract_version,
+            state__in=[RunState.DONE, RunState.UNCHANGED],
         )
-        .exclude(pk=run.pk)
+        .exclude(steps={})
         .order_by("-started_at")
         .first()
     )
-    return first.id if first else run.id
+    return checked.id if checked else run.id
 
 
 def _find_readable(run_id: RunId | str, actor: Actor) -> Run:

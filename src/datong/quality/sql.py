@@ -209,14 +209,17 @@ def resident_id_valid_sql(text: str, as_of: str, bindings: Bindings) -> str:
     """GB 11643-1999: region, a birth date of the calendar not after `as_of`, a sequence, check by ISO 7064 MOD 11-2.
 
     MOD 11-2 is a polynomial in 2, so eight digits fetched as one BIGINT are summed by halves: neighbours, pairs, quads.
+    A number is right when the whole sum, with X as 10, leaves 1 (ISO/IEC 7064, 7.1).
     """
     plain = bindings.share(f"case when regexp_full_match({text}, '[1-9][0-9]{{16}}[0-9X]') then {text} end")
     first, rest = (_eight_digits_sql(plain, position, bindings) for position in (1, 9))
-    last = f"(ord(substr({plain}, 17, 1)) - 48)"
-    check = f"substr('10X98765432', 1 + (({first} * 1024 + {rest} * 4 + {last} * 2) % 11)::int, 1)"
+    tail = bindings.share(_bytes_sql(plain, 11, 8), 1)
+    check = f"case when ({tail} & 127) = 88 then 10 else {tail} & 15 end"
+    total = f"{first} * 1024 + {rest} * 4 + (({tail} >> 8) & 15) * 2 + {check}"
     born = f"try_strptime(substr({plain}, 7, 8), '%Y%m%d')"
     lived = f"{born} between date '{EARLIEST_BIRTH}' and {as_of}"
-    return f"coalesce({check} = substr({plain}, 18, 1) and {lived} and substr({plain}, 15, 3) <> '000', false)"
+    given = f"({tail} & {0x0F0F0F00}) <> 0"
+    return f"coalesce(({total}) % 11 = 1 and {lived} and {given}, false)"
 
 
 def _eight_digits_sql(text: str, position: int, bindings: Bindings) -> str:

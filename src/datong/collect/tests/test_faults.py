@@ -65,9 +65,7 @@ def execute_when_free(run_id: RunId) -> None:
     [
         "collect.after-check",
         "lake.after-commit-row",
-        "lake.before-ducklake-commit",
         "lake.after-ducklake-commit",
-        "lake.after-version-row",
         "collect.after-commit",
     ],
 )

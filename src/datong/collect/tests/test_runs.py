@@ -86,10 +86,11 @@ def test_the_same_rows_from_another_file_make_no_version(
 ) -> None:
     office = committing_office
     first = office.collect(make_csv("11010519491231002X,张三丰,1949-12-31,100"))
-    again = office.collect(make_csv("11010519491231002X,张三丰,1949/12/31,100", "1,错,,"))
-    assert again.state is RunState.UNCHANGED
-    assert again.version == first.version
-    assert [row.line for row in read_quarantine(again.id, office.steward)] == [3]
+    for _ in range(2):
+        again = office.collect(make_csv("11010519491231002X,张三丰,1949/12/31,100", "1,错,,"))
+        assert again.state is RunState.UNCHANGED
+        assert again.version == first.version
+        assert [row.line for row in read_quarantine(again.id, office.steward)] == [3]
 
 
 def test_upsert_keeps_what_the_file_does_not_name(committing_office: Office, make_csv: Callable[..., bytes]) -> None:
