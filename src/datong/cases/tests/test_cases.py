@@ -63,10 +63,19 @@ def test_the_clock_runs_out_and_a_decision_stops_it(desk: Desk) -> None:
 def test_it_is_late_on_the_weekend_after_its_day() -> None:
     """Due on Friday: on Saturday no working day has gone by since, and it is late all the same."""
     friday, saturday = date(2026, 3, 6), date(2026, 3, 7)
-    facts = {"opened_on": date(2026, 3, 2), "due_on": friday, "allowance_days": 4, "provisional": False}
-    assert not deadline_of(**facts, today=friday).is_late
-    assert deadline_of(**facts, today=saturday).is_late
-    assert not deadline_of(**facts, today=saturday, stopped=True).is_late
+
+    def seen_on(today: date, *, stopped: bool = False) -> bool:
+        deadline = deadline_of(
+            opened_on=date(2026, 3, 2),
+            due_on=friday,
+            allowance_days=4,
+            provisional=False,
+            today=today,
+            stopped=stopped,
+        )
+        return deadline.is_late
+
+    assert [seen_on(friday), seen_on(saturday), seen_on(saturday, stopped=True)] == [False, True, False]
 
 
 # One decision ------------------------------------------------------------------------------------------------------

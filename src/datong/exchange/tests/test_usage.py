@@ -32,7 +32,7 @@ def item(id_number: str, **claims: str) -> dict[str, Any]:
 
 
 def rows_of() -> list[dict[str, Any]]:
-    return list(Usage.objects.order_by("log_index").values())
+    return [dict(row) for row in Usage.objects.order_by("log_index").values()]
 
 
 def fold_all() -> int:

@@ -39,7 +39,7 @@ def test_python_and_duckdb_agree(name: str) -> None:
     connection = duckdb.connect()
 
     @settings(max_examples=60, deadline=None)
-    @given(st.text(alphabet="李欧阳明月司马0123456789Xx-路@.", max_size=24))
+    @given(st.text(alphabet="李欧阳明月司马0123456789Xx-路@.𠮷é\u0301\u200d👩\n ", max_size=24))
     def agree(value: str) -> None:
         row = connection.execute(f"select {mask.sql('v')} from (select ?::varchar as v)", [value]).fetchone()
         assert row is not None
