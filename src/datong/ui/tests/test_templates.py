@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -42,6 +43,35 @@ def language_violations(text: str) -> list[str]:
 
 def inline_violations(text: str) -> list[str]:
     return [match.group(0) for match in INLINE.finditer(re.sub(r"{#.*?#}", "", text, flags=re.S))]
+
+
+def find_said(source: str) -> list[tuple[str, str]]:
+    """The literal pairs of every `zh_en(…)` call in a module; a call without two literals is ("", "")."""
+    pairs = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == "zh_en":
+            texts = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
+            pairs.append((texts[0], texts[1]) if len(texts) == 2 else ("", ""))
+    return pairs
+
+
+def code_violations(source: str) -> list[str]:
+    """Pairs whose English is missing or is Chinese, or whose placeholders differ."""
+    found = []
+    for zh, en in find_said(source):
+        wrong = not zh or not en or HAN.sub("", en).strip() == ""
+        if wrong or set(PLACEHOLDER.findall(zh)) != set(PLACEHOLDER.findall(en)):
+            found.append(f"{zh!r} and {en!r}")
+    return found
+
+
+def test_what_code_says_it_says_in_both_languages() -> None:
+    modules = [path for path in SOURCE.rglob("web/*.py") if path.name not in {"words.py", "navigation.py"}]
+    assert sum(len(find_said(path.read_text(encoding="utf-8"))) for path in modules) >= 30
+    for path in modules:
+        assert code_violations(path.read_text(encoding="utf-8")) == [], path
+    assert code_violations('zh_en("共{n}行", "rows")')
+    assert code_violations('zh_en("有", "")')
 
 
 def test_there_are_templates() -> None:
