@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import threading
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
@@ -13,11 +14,13 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from django.db import connection
 
 from datong.catalog.service import get_contract
 from datong.exchange import bulk, service
 from datong.exchange.contracts import FileEntry, GrantColumn, Mode, RowCondition
 from datong.exchange.requests import FileNotMade, GrantView
+from datong.exchange.service import serve
 from datong.exchange.service.serve import is_served
 from datong.exchange.serving.compile import ServingWriter
 from datong.exchange.serving.keys import load_master_key
@@ -268,3 +271,26 @@ def test_one_policy_that_cannot_be_made_keeps_no_other_back(committing_market: M
     assert failure.value.facts["grant"] == broken.number
     assert set(find_entries(writer, whole)) == {"parquet", "csv"}
     assert find_entries(writer, broken) == {}
+
+
+def test_of_two_that_serve_the_later_one_has_the_newer_version(
+    committing_market: Market, writer: ServingWriter
+) -> None:
+    """Who waits for another that serves the resource reads the version after the wait, never before it."""
+    market = committing_market
+    market.publish()
+    grant = market.grant(market.batch_draft())
+    deliver_pending()
+
+    def serve_here() -> None:
+        service.serve_resource(market.resource_id)
+        connection.close()
+
+    with serve._only_server_of(load_settings(), market.resource_id):
+        waiting = threading.Thread(target=serve_here)
+        waiting.start()
+        newest = market.publish(PEOPLE[:1])
+        assert waiting.is_alive()
+        assert find_entries(writer, grant) == {}
+    waiting.join(30)
+    assert {entry.version_id for entry in find_entries(writer, grant).values()} == {newest.id}

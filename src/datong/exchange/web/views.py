@@ -67,6 +67,7 @@ def ask_for_access(request: HttpRequest, resource_id: str) -> HttpResponse:
         "contract": contract,
         "form": form,
         "is_own": resource.agency_id == actor.agency_id,
+        "may_ask": _may_ask(actor),
     }
     return render_page(request, "exchange/ask.html", context, failure)
 
@@ -167,6 +168,10 @@ def _request_page(request: HttpRequest, request_id: str, failure: Failure | None
         "reason": request.POST.get("reason", ""),
     }
     return render_page(request, "exchange/request.html", context, failure)
+
+
+def _may_ask(actor: Actor) -> bool:
+    return is_allowed("request.submitted", actor, Subject(kind="request", id="", agency_id=actor.agency_id))
 
 
 def _may_withdraw(actor: Actor, asked: RequestView) -> bool:
