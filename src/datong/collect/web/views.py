@@ -39,7 +39,13 @@ def collect_file(request: HttpRequest, resource_id: str) -> HttpResponse:
     actor = require_member(request)
     resource = catalog.get_resource(ResourceId(resource_id), actor)
     contract = catalog.get_contract(ResourceId(resource_id))
-    context: dict[str, Any] = {"resource": resource, "contract": contract, "limit_bytes": UPLOAD_BYTES_MAX}
+    owner = Subject(kind="resource", id=resource.id, agency_id=AgencyId(resource.agency_id), name=resource.title_zh)
+    context: dict[str, Any] = {
+        "resource": resource,
+        "contract": contract,
+        "limit_bytes": UPLOAD_BYTES_MAX,
+        "may_collect": is_allowed(service.STARTED, actor, owner),
+    }
     failure: Failure | None = None
     if request.method == "POST":
         try:
@@ -47,7 +53,7 @@ def collect_file(request: HttpRequest, resource_id: str) -> HttpResponse:
             if sent is None or not sent.size:
                 raise BadInput("Choose a file that is not empty.", hint_zh="请选择一个非空的文件。", field="file")
             run_id = service.start_run(
-                actor, ResourceId(resource_id), cast(BinaryIO, sent.file), sent.name or "file.csv"
+                actor, ResourceId(resource_id), cast("BinaryIO", sent.file), sent.name or "file.csv"
             )
         except Failure as refused:
             failure = refused
@@ -76,6 +82,7 @@ def show_run(request: HttpRequest, run_id: str) -> HttpResponse:
         "run": run,
         "resource": catalog.get_resource(ResourceId(run.resource_id)),
         "tag": run_tag(run),
+        "was_checked": any(step.name == "check" and step.seconds is not None for step in run.steps),
         "steps": run_steps(run),
         "dimensions": dimension_lines(run, _previous(run, recent)),
         "previous": _previous(run, recent),

@@ -144,11 +144,11 @@ def change_of(_score: float | None, difference: float | None) -> str:
 
 @register.filter
 def percent(part: float, whole: float) -> str:
-    """A share with enough digits to be seen: 0.031%."""
+    """A share with enough digits to be seen: 0.031%, 99.976%; nought and the whole without any."""
     if not whole:
         return f"0{_percent_sign()}"
     share = 100 * part / whole
-    digits = 0 if share in (0, 100) else 1 if share >= 1 else 3
+    digits = 0 if part in (0, whole) else 1 if 1 <= share <= 99 else 3
     return f"{share:.{digits}f}{_percent_sign()}"
 
 
