@@ -150,7 +150,7 @@ def main() -> None:
     try:
         files = [base / "monday.csv", base / "tuesday.csv"]
         for seed, path in enumerate(files):
-            write_people(path, rows, seed)
+            write_people(path, rows + 1000 * seed, seed)
         start_platform(base)
         ours, limit = cycle(files), cycle(files)
         samples = run_alternating(

@@ -14,9 +14,12 @@ from datong.collect.contracts import (
     RunNotFound,
     RunState,
 )
-from datong.collect.service import find_runs, get_run, read_quarantine, start_run, write_quarantine_csv
+from datong.collect.service import find_runs, get_run, read_quarantine, recover_runs, start_run, write_quarantine_csv
 from datong.collect.tests.conftest import Office
 from datong.kernel.failures import Failure, NotAllowed
+from datong.kernel.jobs.contracts import JobState
+from datong.kernel.jobs.service import get_job, run_job
+from datong.kernel.store.models import Job
 from datong.lake import service as lake
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -165,3 +168,32 @@ def test_who_may_see_what(committing_office: Office, make_csv: Callable[..., byt
     assert get_run(run.id, cast.actor("data.bureau")) == run
     with pytest.raises(RunNotFound):
         get_run(run.id, cast.actor("operator"))
+
+
+def test_a_run_as_a_job_reports_its_progress(committing_office: Office, make_csv: Callable[..., bytes]) -> None:
+    office = committing_office
+    good = io.BytesIO(make_csv("11010519491231002X,张三丰,1949-12-31,100"))
+    run = get_run(start_run(office.steward, office.resource_id, good, "人口.csv"))
+    assert run.state is RunState.RECEIVED
+    assert run.job_id is not None
+    run_job(run.job_id)
+    job = get_job(run.job_id)
+    assert (job.state, job.done, job.total, job.note) == (JobState.DONE, 5, 5, "发布")
+    assert get_run(run.id).state is RunState.DONE
+    bad = get_run(start_run(office.steward, office.resource_id, io.BytesIO(b"a,b\n1,2\n"), "坏.csv"))
+    run_job(bad.job_id or "")
+    failed = get_job(bad.job_id or "")
+    assert failed.state is JobState.FAILED
+    assert failed.failure is not None
+    assert failed.failure["code"] == "columns-differ"
+    assert get_run(bad.id).state is RunState.FAILED
+
+
+def test_a_run_whose_job_broke_is_ended(committing_office: Office, make_csv: Callable[..., bytes]) -> None:
+    office = committing_office
+    good = io.BytesIO(make_csv("11010519491231002X,张三丰,1949-12-31,100"))
+    run = get_run(start_run(office.steward, office.resource_id, good, "人口.csv"))
+    assert recover_runs() == [], "a waiting job still carries it"
+    Job.objects.filter(pk=run.job_id).update(state=JobState.FAILED)
+    assert recover_runs() == [run.id]
+    assert get_run(run.id).state is RunState.FAILED
