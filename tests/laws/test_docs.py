@@ -11,6 +11,7 @@ from tools.write_reference import PAGES, find_outdated, read_limits, walk_comman
 
 from datong.kernel import limits
 from datong.kernel.config import SETTINGS
+from datong.kernel.failures import Failure
 from tests.laws.tree import ROOT
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -80,6 +81,30 @@ def test_a_limit_is_read_with_its_heading_and_words() -> None:
         ("", "B_S", ""),
         ("Jobs", "C_MAX", ""),
     ]
+
+
+def test_every_refusal_is_on_the_page_of_the_wire() -> None:
+    from datong.exchange import contracts
+
+    codes = {value.code for value in vars(contracts).values() if is_refusal_of(value, contracts.__name__)}
+    assert len(codes) >= 10
+    page = (REFERENCE / "wire.md").read_text(encoding="utf-8")
+    assert unlisted(codes, page) == []
+    assert unlisted(codes, page.replace("| `grant-revoked` | 403 |", "")) == ["grant-revoked"]
+
+
+def is_refusal_of(value: object, module: str) -> bool:
+    """A failure that the module declares and that is raised as it is: not a base of others."""
+    return (
+        isinstance(value, type)
+        and issubclass(value, Failure)
+        and value.__module__ == module
+        and not value.__subclasses__()
+    )
+
+
+def unlisted(codes: Iterable[str], page: str) -> list[str]:
+    return sorted(code for code in codes if f"| `{code}` |" not in page)
 
 
 def test_relative_links_lead_somewhere() -> None:
