@@ -57,6 +57,7 @@ def materialise(
             try:
                 copied = connection.execute(f"copy ({query}) to {quote_text(str(part))} ({options})", values).fetchone()
             except duckdb.Error as error:
+                part.unlink(missing_ok=True)
                 raise FileNotMade(grant=terms.number, private=type(error).__name__) from None
             rows_count = int(copied[0]) if copied else 0
             part.chmod(0o600)

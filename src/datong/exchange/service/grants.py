@@ -23,6 +23,7 @@ from datong.exchange.requests import (
     GrantNotActive,
     GrantNotFound,
     GrantState,
+    GrantTampered,
     GrantView,
     RequestDraft,
     RevocationUnconfirmed,
@@ -166,7 +167,10 @@ def get_terms(grant_id: GrantId) -> GrantTerms:
 
 
 def find_grants(actor: Actor, *, resource_id: ResourceId | None = None) -> list[GrantView]:
-    """Grants that the actor's agency gave or holds; all of them for bureau and auditor. Newest first."""
+    """Grants that the actor's agency gave or holds; all of them for bureau and auditor. Newest first.
+
+    One whose terms were altered is left out and logged: `get_grant` says so by GrantTampered.
+    """
     if not actor.is_member:
         return []
     rows = _rows()
@@ -174,7 +178,7 @@ def find_grants(actor: Actor, *, resource_id: ResourceId | None = None) -> list[
         rows = rows.filter(Q(agency_id=actor.agency_id) | Q(owner_agency_id=actor.agency_id))
     if resource_id:
         rows = rows.filter(resource_id=resource_id)
-    return [_view(row) for row in rows.order_by("-approved_at")[:PAGE_ROWS_MAX]]
+    return [view for row in rows.order_by("-approved_at")[:PAGE_ROWS_MAX] if (view := _view_unless_altered(row))]
 
 
 def _sees_all(actor: Actor) -> bool:
@@ -198,6 +202,14 @@ def _find(grant_id: GrantId) -> Grant:
 
 def _subject(grant: Grant) -> Subject:
     return Subject(kind="grant", id=grant.pk, agency_id=AgencyId(grant.owner_agency_id), name=grant.number)
+
+
+def _view_unless_altered(grant: Grant) -> GrantView | None:
+    try:
+        return _view(grant)
+    except GrantTampered:
+        log.error("grant %s: its stored terms were altered", grant.number)
+        return None
 
 
 def _view(grant: Grant) -> GrantView:

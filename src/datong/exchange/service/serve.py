@@ -28,7 +28,7 @@ from datong.exchange.serving.compile import ServingWriter, open_writer
 from datong.exchange.store.models import Grant
 from datong.kernel import clock
 from datong.kernel.config import Settings, load_settings
-from datong.kernel.failures import Failure
+from datong.kernel.failures import Failure, Misconfigured
 from datong.kernel.faults import fault_point
 from datong.kernel.identity import service as identity
 from datong.kernel.identity.contracts import ActiveKey
@@ -279,8 +279,10 @@ def _with_validity(batch: pa.RecordBatch, names: list[str], validity: Validity) 
     if validity.unit in ("month", "year"):
         ends = [None if day is None else _last_day(day, validity.unit) for day in last.to_pylist()]
         last = pa.array(ends, pa.date32())
-    columns = [*(batch.column(name) for name in names), first, last]
-    return pa.RecordBatch.from_arrays(columns, names=[*names, "valid_from", "valid_to"])
+    if taken := {"valid_from", "valid_to"} & set(names) - {validity.from_column, validity.to_column}:
+        raise Misconfigured("Only the columns that bound a row's validity can have these names.", columns=sorted(taken))
+    columns = {name: batch.column(name) for name in names}
+    return pa.RecordBatch.from_pydict({**columns, "valid_from": first, "valid_to": last})
 
 
 def _last_day(day: date, unit: str) -> date:

@@ -178,6 +178,7 @@ def test_altered_terms_are_seen_everywhere(market: Market, writer: ServingWriter
     row.save()
     with pytest.raises(GrantTampered, match="auditor"):
         service.get_grant(market.cast.actor("auditor"), grant.id)
+    assert service.find_grants(market.cast.actor("auditor")) == [], "and it breaks no list of others"
     with pytest.raises(GrantTampered):
         service.get_terms(grant.id)
     with pytest.raises(GrantTampered):
