@@ -72,20 +72,15 @@ def _step_note(step: RunStep, run: RunView) -> str:
     """What a step came to, in words; nothing before it has happened."""
     if step.seconds is None:
         return ""
-    match step.name:
-        case "land":
-            return zh_en("{n}字节", "{n} bytes", n=f"{run.bytes:,}")
-        case "read":
-            return zh_en("{n}行，{e}", "{n} rows, {e}", n=f"{run.rows_read:,}", e=run.encoding.upper())
-        case "check":
-            return zh_en("{n}条规则", "{n} rule|{n} rules", n=len(run.rules))
-        case "quarantine":
-            return zh_en("{n}行", "{n} row|{n} rows", n=f"{run.rows_quarantined:,}")
-        case "commit":
-            return zh_en("{n}行", "{n} row|{n} rows", n=f"{run.rows_accepted:,}")
-        case "publish":
-            return run.version_label or ""
-    return step.detail
+    notes: dict[str, str] = {
+        "land": zh_en("{n}字节", "{n} bytes", n=f"{run.bytes:,}"),
+        "read": zh_en("{n}行，{e}", "{n} rows, {e}", n=f"{run.rows_read:,}", e=run.encoding.upper()),
+        "check": zh_en("{n}条规则", "{n} rule|{n} rules", n=len(run.rules)),
+        "quarantine": zh_en("{n}行", "{n} row|{n} rows", n=f"{run.rows_quarantined:,}"),
+        "commit": zh_en("{n}行", "{n} row|{n} rows", n=f"{run.rows_accepted:,}"),
+        "publish": run.version_label or "",
+    }
+    return notes.get(step.name, step.detail)
 
 
 def dimension_lines(run: RunView, previous: RunView | None) -> list[DimensionLine]:
