@@ -97,7 +97,10 @@ def wait_for_a_lock(thread: threading.Thread) -> None:
     pause = threading.Event()
     while True:
         with connection.cursor() as cursor:
-            cursor.execute("select count(*) from pg_locks where not granted")
+            cursor.execute("select pg_stat_clear_snapshot()")  # inside a transaction the first answer would stay
+            cursor.execute(
+                "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+            )
             if cursor.fetchone()[0]:
                 return
         assert thread.is_alive(), "it did not wait"
