@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from importlib.resources import files
 
 import pytest
 from playwright.sync_api import Browser, Page, StorageState, sync_playwright
@@ -23,6 +26,24 @@ def browser() -> Iterator[Browser]:
         running = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield running
         running.close()
+
+
+@pytest.fixture(scope="session")
+def askable(instance: Instance, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A resource of these tests' own to ask for, decide on and revoke: nobody else's grants are touched."""
+    resource = "eco_beijing_pm25"
+    contract = files("datong.testing") / "contracts" / f"{resource}.odcs.yaml"
+    login = instance.read("logins.json")["steward_eco"]
+    password = tmp_path_factory.mktemp("password") / "password"
+    password.touch(mode=0o600)
+    password.write_text(login["password"], encoding="utf-8")
+    subprocess.run(
+        [sys.executable, "-m", "datong.app.cli", "contract", "apply", str(contract), "--as", login["username"]],
+        env=instance.environment | {"DATONG_PASSWORD_FILE": str(password)},
+        check=True,
+        timeout=60,
+    )
+    return resource
 
 
 @pytest.fixture(scope="session")

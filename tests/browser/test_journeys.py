@@ -14,16 +14,16 @@ from tests.browser.pages import Reader
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("instance"), pytest.mark.timeout(300)]
 Open = Callable[..., Reader]
-RESOURCE = "amr_enterprise"
+COLLECTED = "amr_enterprise"
 
 
-def ask_for_it(person: Reader, purpose: str, *, basis: str = "《社会保险法》第五十八条") -> str:
+def ask_for_it(person: Reader, resource: str, purpose: str, *, basis: str = "《大气污染防治法》第五条") -> str:
     """Fill the request form and submit it; gives the request's page."""
-    page = person.open(f"/exchange/request/{RESOURCE}")
-    page.get_by_label("用途", exact=True).fill("参保单位登记信息核验")
+    page = person.open(f"/exchange/request/{resource}")
+    page.get_by_label("用途", exact=True).fill("污染与就诊关系研究")
     page.get_by_label("用途代码").fill(purpose)
     page.get_by_label("法律依据").fill(basis)
-    page.locator("input[name=columns][value=name]").check()
+    page.locator("input[name=columns][value=pm25]").check()
     page.get_by_role("button", name="提交申请").click()
     return person.path
 
@@ -40,24 +40,24 @@ def tab_to(page: Page, text: str, *, presses_max: int = 80) -> None:
     raise AssertionError(f"{text!r} is not reached within {presses_max} presses of Tab")
 
 
-def test_a_request_made_without_javascript_is_approved_by_keyboard(reader: Open) -> None:
+def test_a_request_made_without_javascript_is_approved_by_keyboard(reader: Open, askable: str) -> None:
     asker = reader("steward", javascript=False)
-    asked = ask_for_it(asker, "insured_unit_check")
+    asked = ask_for_it(asker, askable, "air_and_health")
     assert re.fullmatch(r"/exchange/requests/req_\w+/", asked)
     expect(asker.page.locator(".dt-note.ok")).to_contain_text("已提交")
 
-    approver = reader("approver_amr")
+    approver = reader("approver_eco")
     page = approver.open("/")
     page.keyboard.press("Tab")
     expect(page.locator(":focus")).to_have_text("跳到正文")
     page.keyboard.press("Enter")
-    tab_to(page, "申请“企业登记基本信息”")
+    tab_to(page, "申请“北京细颗粒物逐时监测")
     page.keyboard.press("Enter")
     page.wait_for_url("**/exchange/requests/**")
     tab_to(page, "同意，签发授权")
     page.keyboard.press("Enter")
     page.wait_for_url("**/exchange/grants/**")
-    expect(page.locator("h1")).to_contain_text("企业登记基本信息")
+    expect(page.locator("h1")).to_contain_text("北京细颗粒物逐时监测")
 
     page.get_by_role("link", name="撤销").click()
     page.get_by_label(re.compile("理由")).fill("试用结束")
@@ -66,9 +66,9 @@ def test_a_request_made_without_javascript_is_approved_by_keyboard(reader: Open)
     expect(page.locator("main")).to_contain_text("试用结束")
 
 
-def test_a_refusal_needs_its_reason_and_the_asker_reads_it(reader: Open) -> None:
-    asked = ask_for_it(reader("steward"), "second_check")
-    approver = reader("approver_amr")
+def test_a_refusal_needs_its_reason_and_the_asker_reads_it(reader: Open, askable: str) -> None:
+    asked = ask_for_it(reader("steward"), askable, "second_check")
+    approver = reader("approver_eco")
     page = approver.open(asked)
     page.get_by_role("button", name=re.compile("^不同意")).click()
     expect(page.get_by_role("alert")).to_contain_text("理由")
@@ -79,13 +79,13 @@ def test_a_refusal_needs_its_reason_and_the_asker_reads_it(reader: Open) -> None
     assert "与申请用途不相称" in reader("steward").open(asked).inner_text("main")
 
 
-def test_a_faulty_request_comes_back_with_every_finding_and_all_that_was_typed(reader: Open) -> None:
+def test_a_faulty_request_comes_back_with_every_finding_and_all_that_was_typed(reader: Open, askable: str) -> None:
     person = reader("steward", javascript=False)
-    page = person.open(f"/exchange/request/{RESOURCE}")
+    page = person.open(f"/exchange/request/{askable}")
     page.get_by_label("用途", exact=True).fill("核")
     page.get_by_label("用途代码").fill("ok_code")
     page.get_by_label("法律依据").fill("法")
-    page.locator("input[name=columns][value=uscc]").uncheck()
+    page.locator("input[name=columns][value=no]").uncheck()
     page.get_by_role("button", name="提交申请").click()
     expect(page.get_by_role("alert")).to_be_visible()
     assert page.locator(".dt-error").count() >= 2
@@ -98,7 +98,7 @@ def test_a_file_is_collected_and_its_report_appears_by_itself(reader: Open, inst
     file = tmp_path / "登记.csv"
     file.write_text("\n".join(rows) + "\n", encoding="utf-8")
     person = reader("steward_amr")
-    page = person.open(f"/resources/{RESOURCE}/collect")
+    page = person.open(f"/resources/{COLLECTED}/collect")
     page.get_by_label("文件").set_input_files(file)
     page.get_by_role("button", name="上传并检查").click()
     page.wait_for_url("**/runs/run_**")
@@ -114,7 +114,7 @@ def test_an_unreadable_file_is_explained_and_nothing_is_written(reader: Open, tm
     file = tmp_path / "picture.csv"
     file.write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00" * 50)
     person = reader("steward_amr")
-    page = person.open(f"/resources/{RESOURCE}/collect")
+    page = person.open(f"/resources/{COLLECTED}/collect")
     page.get_by_label("文件").set_input_files(file)
     page.get_by_role("button", name="上传并检查").click()
     expect(page.get_by_role("alert")).to_be_visible(timeout=30_000)
