@@ -75,8 +75,9 @@ def ask_for_access(request: HttpRequest, resource_id: str) -> HttpResponse:
 @require_GET
 def list_requests(request: HttpRequest) -> HttpResponse:
     """Requests of and to the reader's agency."""
-    found = service.find_requests(require_member(request))
-    return render(request, "exchange/requests.html", {"requests": found})
+    actor = require_member(request)
+    context = {"requests": service.find_requests(actor), "may_ask": _may_ask(actor)}
+    return render(request, "exchange/requests.html", context)
 
 
 @require_GET
