@@ -10,7 +10,6 @@ from typing import Any
 from django import template
 from django.middleware.csrf import get_token
 from django.templatetags.static import static
-from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -443,12 +442,6 @@ def spark(values: Sequence[float]) -> SafeString:
     )
 
 
-@register.inclusion_tag(PARTS + "field.html")
-def field(field: Any, mark: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002
-    """A form field with its label above, its help below and its error beside it."""
-    return {"field": field, "mark": mark}
-
-
 # Shell ---------------------------------------------------------------------------------------------------------------
 
 
@@ -480,11 +473,6 @@ def preferences(context: template.Context) -> dict[str, Any]:
 def actor(context: template.Context) -> Actor:
     """Who is looking at the page."""
     return _actor(context)
-
-
-@register.simple_tag(takes_context=True)
-def is_here(context: template.Context, url_name: str) -> bool:
-    return bool(context["request"].path == reverse(url_name))
 
 
 def _actor(context: template.Context) -> Actor:
