@@ -1,9 +1,9 @@
 """verify with everything (token, grant, look-up, durable record, receipt) against a bare constant answer.
 
 `python bench/verify.py`. The bare application is Starlette on Granian, one worker, constant JSON; "bare" never reads
-the request's body, "bare with body" does. Variants alternate in one run; the figures are medians. The load generator for
-req/s is `wrk` where present, else the asyncio one below; open-loop latency is always the latter's, counted from the
-instant at which a call was due, so a slow answer cannot hide the calls that waited behind it.
+the request's body, "bare with body" does. Variants alternate in one run; the figures are medians. The load generator
+for req/s is `wrk` where present, else the asyncio one below; open-loop latency is always the latter's, counted from
+the instant at which a call was due, so a slow answer cannot hide the calls that waited behind it.
 """
 
 from __future__ import annotations

@@ -8,66 +8,86 @@ import datong.kernel.clock
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('kernel', '0002_rules'),
+        ("kernel", "0002_rules"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Case',
+            name="Case",
             fields=[
-                ('id', models.TextField(default=datong.cases.store.models._case_id, primary_key=True, serialize=False)),
-                ('number', models.TextField(unique=True)),
-                ('kind', models.TextField()),
-                ('title_zh', models.TextField()),
-                ('title_en', models.TextField()),
-                ('subject_kind', models.TextField()),
-                ('subject_id', models.TextField()),
-                ('opened_at', models.DateTimeField(default=datong.kernel.clock.now)),
-                ('opened_by', models.TextField()),
-                ('opened_by_name', models.TextField()),
-                ('allowance_days', models.PositiveIntegerField()),
-                ('due_on', models.DateField()),
-                ('due_provisional', models.BooleanField(default=False)),
-                ('state', models.TextField(default='open')),
-                ('decision', models.TextField(null=True)),
-                ('reason', models.TextField(default='')),
-                ('decided_at', models.DateTimeField(null=True)),
-                ('decided_by', models.TextField(default='')),
-                ('decided_by_name', models.TextField(default='')),
-                ('detail', models.JSONField(default=dict)),
-                ('from_agency', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='kernel.agency')),
-                ('to_agency', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='kernel.agency')),
+                ("id", models.TextField(default=datong.cases.store.models._case_id, primary_key=True, serialize=False)),
+                ("number", models.TextField(unique=True)),
+                ("kind", models.TextField()),
+                ("title_zh", models.TextField()),
+                ("title_en", models.TextField()),
+                ("subject_kind", models.TextField()),
+                ("subject_id", models.TextField()),
+                ("opened_at", models.DateTimeField(default=datong.kernel.clock.now)),
+                ("opened_by", models.TextField()),
+                ("opened_by_name", models.TextField()),
+                ("allowance_days", models.PositiveIntegerField()),
+                ("due_on", models.DateField()),
+                ("due_provisional", models.BooleanField(default=False)),
+                ("state", models.TextField(default="open")),
+                ("decision", models.TextField(null=True)),
+                ("reason", models.TextField(default="")),
+                ("decided_at", models.DateTimeField(null=True)),
+                ("decided_by", models.TextField(default="")),
+                ("decided_by_name", models.TextField(default="")),
+                ("detail", models.JSONField(default=dict)),
+                (
+                    "from_agency",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="kernel.agency"
+                    ),
+                ),
+                (
+                    "to_agency",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="kernel.agency"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='CaseEvent',
+            name="CaseEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(default=datong.kernel.clock.now)),
-                ('what', models.TextField()),
-                ('actor_id', models.TextField()),
-                ('actor_name', models.TextField()),
-                ('note', models.TextField(default='')),
-                ('case', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='cases.case')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField(default=datong.kernel.clock.now)),
+                ("what", models.TextField()),
+                ("actor_id", models.TextField()),
+                ("actor_name", models.TextField()),
+                ("note", models.TextField(default="")),
+                (
+                    "case",
+                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="+", to="cases.case"),
+                ),
             ],
             options={
-                'ordering': ['id'],
+                "ordering": ["id"],
             },
         ),
         migrations.AddIndex(
-            model_name='case',
-            index=models.Index(fields=['to_agency', 'state', 'due_on'], name='case_waiting'),
+            model_name="case",
+            index=models.Index(fields=["to_agency", "state", "due_on"], name="case_waiting"),
         ),
         migrations.AddIndex(
-            model_name='case',
-            index=models.Index(fields=['subject_kind', 'subject_id'], name='case_subject'),
+            model_name="case",
+            index=models.Index(fields=["subject_kind", "subject_id"], name="case_subject"),
         ),
         migrations.AddConstraint(
-            model_name='case',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('decided_at__isnull', True), ('decision__isnull', True), ('state', 'open')), models.Q(('decided_at__isnull', False), ('decision__isnull', False), ('state', 'decided')), models.Q(('decision__isnull', True), ('state', 'withdrawn')), _connector='OR'), name='case_decided_once_and_whole'),
+            model_name="case",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("decided_at__isnull", True), ("decision__isnull", True), ("state", "open")),
+                    models.Q(("decided_at__isnull", False), ("decision__isnull", False), ("state", "decided")),
+                    models.Q(("decision__isnull", True), ("state", "withdrawn")),
+                    _connector="OR",
+                ),
+                name="case_decided_once_and_whole",
+            ),
         ),
     ]

@@ -9,113 +9,177 @@ import datong.kernel.clock
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('cases', '0001_initial'),
-        ('catalog', '0002_immutable'),
-        ('kernel', '0002_rules'),
+        ("cases", "0001_initial"),
+        ("catalog", "0002_immutable"),
+        ("kernel", "0002_rules"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='FoldPosition',
+            name="FoldPosition",
             fields=[
-                ('reader', models.TextField(primary_key=True, serialize=False)),
-                ('next_index', models.BigIntegerField(default=0)),
+                ("reader", models.TextField(primary_key=True, serialize=False)),
+                ("next_index", models.BigIntegerField(default=0)),
             ],
         ),
         migrations.CreateModel(
-            name='Request',
+            name="Request",
             fields=[
-                ('id', models.TextField(default=datong.exchange.store.models._request_id, primary_key=True, serialize=False)),
-                ('number', models.TextField(unique=True)),
-                ('draft', models.JSONField(encoder=django.core.serializers.json.DjangoJSONEncoder)),
-                ('requested_by', models.TextField()),
-                ('requested_by_name', models.TextField()),
-                ('requested_at', models.DateTimeField(default=datong.kernel.clock.now)),
-                ('state', models.TextField(default='submitted')),
-                ('agency', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='kernel.agency')),
-                ('case', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='cases.case')),
-                ('owner_agency', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='kernel.agency')),
-                ('resource', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.resource')),
-                ('system', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='kernel.system')),
+                (
+                    "id",
+                    models.TextField(
+                        default=datong.exchange.store.models._request_id, primary_key=True, serialize=False
+                    ),
+                ),
+                ("number", models.TextField(unique=True)),
+                ("draft", models.JSONField(encoder=django.core.serializers.json.DjangoJSONEncoder)),
+                ("requested_by", models.TextField()),
+                ("requested_by_name", models.TextField()),
+                ("requested_at", models.DateTimeField(default=datong.kernel.clock.now)),
+                ("state", models.TextField(default="submitted")),
+                (
+                    "agency",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="kernel.agency"
+                    ),
+                ),
+                (
+                    "case",
+                    models.OneToOneField(
+                        null=True, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="cases.case"
+                    ),
+                ),
+                (
+                    "owner_agency",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="kernel.agency"
+                    ),
+                ),
+                (
+                    "resource",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="catalog.resource"
+                    ),
+                ),
+                (
+                    "system",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="kernel.system"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Grant',
+            name="Grant",
             fields=[
-                ('id', models.TextField(default=datong.exchange.store.models._grant_id, primary_key=True, serialize=False)),
-                ('number', models.TextField(unique=True)),
-                ('purpose', models.TextField()),
-                ('purpose_title', models.TextField()),
-                ('legal_basis', models.TextField()),
-                ('terms', models.JSONField()),
-                ('digest', models.TextField()),
-                ('policy_digest', models.TextField()),
-                ('valid_from', models.DateTimeField()),
-                ('valid_until', models.DateTimeField()),
-                ('state', models.TextField(default='active')),
-                ('approved_by', models.TextField()),
-                ('approved_by_name', models.TextField()),
-                ('approved_at', models.DateTimeField(default=datong.kernel.clock.now)),
-                ('operation_id', models.TextField(default='')),
-                ('served_at', models.DateTimeField(null=True)),
-                ('revoked_at', models.DateTimeField(null=True)),
-                ('revoked_by_name', models.TextField(default='')),
-                ('revoked_reason', models.TextField(default='')),
-                ('agency', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='kernel.agency')),
-                ('owner_agency', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='kernel.agency')),
-                ('resource', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.resource')),
-                ('system', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='kernel.system')),
-                ('request', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='exchange.request')),
+                (
+                    "id",
+                    models.TextField(default=datong.exchange.store.models._grant_id, primary_key=True, serialize=False),
+                ),
+                ("number", models.TextField(unique=True)),
+                ("purpose", models.TextField()),
+                ("purpose_title", models.TextField()),
+                ("legal_basis", models.TextField()),
+                ("terms", models.JSONField()),
+                ("digest", models.TextField()),
+                ("policy_digest", models.TextField()),
+                ("valid_from", models.DateTimeField()),
+                ("valid_until", models.DateTimeField()),
+                ("state", models.TextField(default="active")),
+                ("approved_by", models.TextField()),
+                ("approved_by_name", models.TextField()),
+                ("approved_at", models.DateTimeField(default=datong.kernel.clock.now)),
+                ("operation_id", models.TextField(default="")),
+                ("served_at", models.DateTimeField(null=True)),
+                ("revoked_at", models.DateTimeField(null=True)),
+                ("revoked_by_name", models.TextField(default="")),
+                ("revoked_reason", models.TextField(default="")),
+                (
+                    "agency",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="kernel.agency"
+                    ),
+                ),
+                (
+                    "owner_agency",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="kernel.agency"
+                    ),
+                ),
+                (
+                    "resource",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="catalog.resource"
+                    ),
+                ),
+                (
+                    "system",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="kernel.system"
+                    ),
+                ),
+                (
+                    "request",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="exchange.request"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Usage',
+            name="Usage",
             fields=[
-                ('log_index', models.BigIntegerField(primary_key=True, serialize=False)),
-                ('at', models.DateTimeField()),
-                ('grant_id', models.TextField(default='')),
-                ('resource_id', models.TextField(default='')),
-                ('system_id', models.TextField(default='')),
-                ('mode', models.TextField()),
-                ('outcome', models.TextField()),
-                ('code', models.TextField(default='')),
-                ('items_count', models.PositiveIntegerField(default=0)),
-                ('match_count', models.PositiveIntegerField(default=0)),
-                ('differ_count', models.PositiveIntegerField(default=0)),
-                ('unknown_count', models.PositiveIntegerField(default=0)),
-                ('payload_bytes', models.BigIntegerField(default=0)),
-                ('reference', models.TextField(default='')),
+                ("log_index", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("at", models.DateTimeField()),
+                ("grant_id", models.TextField(default="")),
+                ("resource_id", models.TextField(default="")),
+                ("system_id", models.TextField(default="")),
+                ("mode", models.TextField()),
+                ("outcome", models.TextField()),
+                ("code", models.TextField(default="")),
+                ("items_count", models.PositiveIntegerField(default=0)),
+                ("match_count", models.PositiveIntegerField(default=0)),
+                ("differ_count", models.PositiveIntegerField(default=0)),
+                ("unknown_count", models.PositiveIntegerField(default=0)),
+                ("payload_bytes", models.BigIntegerField(default=0)),
+                ("reference", models.TextField(default="")),
             ],
             options={
-                'indexes': [models.Index(fields=['grant_id', '-log_index'], name='usage_by_grant')],
+                "indexes": [models.Index(fields=["grant_id", "-log_index"], name="usage_by_grant")],
             },
         ),
         migrations.AddIndex(
-            model_name='request',
-            index=models.Index(fields=['agency', '-requested_at'], name='request_by_agency'),
+            model_name="request",
+            index=models.Index(fields=["agency", "-requested_at"], name="request_by_agency"),
         ),
         migrations.AddIndex(
-            model_name='grant',
-            index=models.Index(fields=['resource', 'state'], name='grant_by_resource'),
+            model_name="grant",
+            index=models.Index(fields=["resource", "state"], name="grant_by_resource"),
         ),
         migrations.AddIndex(
-            model_name='grant',
-            index=models.Index(fields=['agency', '-approved_at'], name='grant_by_agency'),
+            model_name="grant",
+            index=models.Index(fields=["agency", "-approved_at"], name="grant_by_agency"),
         ),
         migrations.AddIndex(
-            model_name='grant',
-            index=models.Index(fields=['owner_agency', '-approved_at'], name='grant_by_owner'),
+            model_name="grant",
+            index=models.Index(fields=["owner_agency", "-approved_at"], name="grant_by_owner"),
         ),
         migrations.AddConstraint(
-            model_name='grant',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['active', 'revoking', 'revoked'])), name='grant_state_known'),
+            model_name="grant",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["active", "revoking", "revoked"])), name="grant_state_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='grant',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'revoked'), _negated=True), ('revoked_at__isnull', False), _connector='OR'), name='grant_revoked_says_when'),
+            model_name="grant",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "revoked"), _negated=True), ("revoked_at__isnull", False), _connector="OR"
+                ),
+                name="grant_revoked_says_when",
+            ),
         ),
     ]
