@@ -157,7 +157,7 @@ def test_rows_read_as_sentences_page_by_page(cast: Cast) -> None:
         if cursor is None:
             break
     assert len(sentences) == 7
-    assert "安全员 授予“市公安局·psb.steward”角色：steward" in sentences
+    assert "安全员 授予“市公安局·psb.steward”角色：数据管理员" in sentences
     row = audit.find_audit_rows(auditor, verb="role.assigned", limit=1).items[0]
     assert audit.sentence_of(row, "en").startswith("安全员 assigned the role")
     assert "—" not in "".join(sentences)
