@@ -206,9 +206,11 @@ class Supervisor:
                 except subprocess.TimeoutExpired:
                     self.report(f"{child.name} did not stop within {SHUTDOWN_S_MAX} s and was killed")
             _kill_group(child)
+            self.report(f"{child.name} stopped")
             (self.settings.run_dir / f"{child.name}.pid").unlink(missing_ok=True)
         if self._database is not None:
             self._database.stop()
+            self.report("PostgreSQL stopped")
         if self._lock_file is not None:
             os.close(self._lock_file)
             self._lock_file = None

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from datong.catalog.contracts import ContractApplied, ContractChange, ContractInvalid, ResourceView
 from datong.catalog.model import ContractDiff, diff_contracts
@@ -147,7 +147,17 @@ def list_resources(
     if as_json:
         _json({"items": [asdict(item) for item in page.items], "count": page.count, "next_cursor": page.next_cursor})
         return
-    table = Table("id", "title", "agency", "sharing", "grade", "columns", "contract", box=None, pad_edge=False)
+    table = Table(
+        Column("id", no_wrap=True),
+        "title",
+        "agency",
+        "sharing",
+        "grade",
+        "columns",
+        "contract",
+        box=None,
+        pad_edge=False,
+    )
     for item in page.items:
         table.add_row(
             item.id,
@@ -203,7 +213,7 @@ def _print_resource(view: ResourceView, contract: DataContract) -> None:
     _plain(
         f"{sharing} {contract.sharing.condition or contract.sharing.basis}; {cycle}; contract {view.current_version}"
     )
-    table = Table("column", "title", "type", "grade", "sharing", "", box=None, pad_edge=False)
+    table = Table(Column("column", no_wrap=True), "title", "type", "grade", "sharing", "", box=None, pad_edge=False)
     for column in contract.columns:
         marks = [
             *(["key"] if column.primary_key else []),

@@ -81,7 +81,8 @@ def list_runs(
         return
     table = Table(box=None, pad_edge=False)
     for title in ("run", "resource", "state", "read", "accepted", "quarantined", "score", "version", "started"):
-        table.add_column(title, justify="right" if title in {"read", "accepted", "quarantined", "score"} else "left")
+        is_number = title in {"read", "accepted", "quarantined", "score"}
+        table.add_column(title, justify="right" if is_number else "left", no_wrap=title == "run")
     for run in runs:
         counts = (f"{run.rows_read:,}", f"{run.rows_accepted:,}", f"{run.rows_quarantined:,}")
         score = "" if run.score is None else f"{run.score:.1f}"

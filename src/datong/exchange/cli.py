@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from datong.exchange.contracts import GrantColumn, Mode, Treatment
 from datong.exchange.requests import GrantView, RequestDraft, RequestView
@@ -73,7 +73,7 @@ def list_requests(acting: As, as_json: AsJson = False) -> None:
     if as_json:
         _print_json([_plain(request) for request in found])
         return
-    table = Table("number", "resource", "by", "state", box=None)
+    table = Table(Column("number", no_wrap=True), "resource", "by", "state", box=None)
     for request in found:
         table.add_row(request.number, request.resource_title, request.agency_name, request.state.value)
     Console().print(table)
@@ -112,7 +112,7 @@ def list_grants(acting: As, as_json: AsJson = False) -> None:
     if as_json:
         _print_json([_plain(grant) for grant in found])
         return
-    table = Table("number", "resource", "for", "until", "state", box=None)
+    table = Table(Column("number", no_wrap=True), "resource", "for", "until", "state", box=None)
     for grant in found:
         until = grant.valid_until.astimezone(clock.CIVIL_ZONE) - timedelta(seconds=1)
         table.add_row(grant.number, grant.resource_title, grant.agency_name, f"{until:%Y-%m-%d}", grant.state.value)

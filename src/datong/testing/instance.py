@@ -73,27 +73,33 @@ class Instance:
 
 
 @contextmanager
-def run_instance(*, people: int = 300, firms: int = 30) -> Iterator[Instance]:
-    """Start `datong demo` with a small city in a folder of its own, and stop it afterwards."""
+def new_environment() -> Iterator[dict[str, str]]:
+    """The environment of a platform with a home and a port of its own; the home goes at the end."""
     base = Path(tempfile.mkdtemp(prefix="datong-"))
     base.chmod(0o711)  # the database's own account passes through
-    port = _free_port()
-    environment = {
-        **{k: v for k, v in os.environ.items() if not k.startswith(("DATONG_", "PYTEST_", "DJANGO_"))},
-        "DATONG_HOME": str(base / "home"),
-        "DATONG_PORT": str(port),
-    }
-    log = base / "demo.log"
-    command = [sys.executable, "-u", "-m", "datong.app.cli", "demo", "--people", str(people), "--firms", str(firms)]
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, env=environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("DATONG_", "PYTEST_", "DJANGO_"))}
     try:
-        _wait_for_mark(process, log)
-        yield Instance(url=f"http://127.0.0.1:{port}", home=base / "home", pid=process.pid, environment=environment)
+        yield {**kept, "DATONG_HOME": str(base / "home"), "DATONG_PORT": str(_find_free_port())}
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
         shutil.rmtree(base, ignore_errors=True)
+
+
+@contextmanager
+def run_instance(*, people: int = 300, firms: int = 30) -> Iterator[Instance]:
+    """Start `datong demo` with a small city in a folder of its own, and stop it afterwards."""
+    with new_environment() as environment:
+        home = Path(environment["DATONG_HOME"])
+        log = home.with_name("demo.log")
+        command = [sys.executable, "-u", "-m", "datong.app.cli", "demo", "--people", str(people), "--firms", str(firms)]
+        with log.open("wb") as out:
+            process = subprocess.Popen(command, env=environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+        try:
+            _wait_for_mark(process, log)
+            url = f"http://127.0.0.1:{environment['DATONG_PORT']}"
+            yield Instance(url=url, home=home, pid=process.pid, environment=environment)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
 
 
 def wait_until(holds: Any, what: str, *, within_s: float = 120) -> None:
@@ -113,7 +119,7 @@ def _wait_for_mark(process: subprocess.Popen[bytes], log: Path) -> None:
         pause.wait(0.1)
 
 
-def _free_port() -> int:
+def _find_free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

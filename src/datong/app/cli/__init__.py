@@ -62,7 +62,8 @@ def print_failure(failure: Failure, *, as_json: bool) -> None:
         console.print(failure.hint, markup=False, soft_wrap=True)
     for name, value in failure.facts.items():
         if value not in (None, "", [], {}):
-            console.print(f"  {name}: {value}", markup=False, soft_wrap=True)
+            shown = ", ".join(str(item) for item in value) if isinstance(value, list | tuple) else value
+            console.print(f"  {name}: {shown}", markup=False, soft_wrap=True)
 
 
 def main() -> None:

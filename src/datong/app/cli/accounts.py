@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import orjson
@@ -29,6 +30,7 @@ def register(app: typer.Typer) -> None:
     system.command("create")(create_system)
     system.command("list")(list_systems)
     key = _add_group(app, "key", "Keys of systems.")
+    key.command("list")(list_keys)
     key.command("issue")(issue_key)
     key.command("revoke")(revoke_key)
 
@@ -164,6 +166,23 @@ def list_systems(as_json: AsJson = False) -> None:
     else:
         for system in found:
             typer.echo(f"{system.id}\t{system.name}\t{system.agency_name}")
+
+
+def list_keys(
+    system: Annotated[str, typer.Argument(help="The system's id.")],
+    as_json: AsJson = False,
+) -> None:
+    """List a system's keys: id, first characters, until when, whether revoked. No secret is shown."""
+    from datong.kernel.identity import service
+    from datong.kernel.ids import SystemId
+
+    found = service.find_keys(SystemId(system))
+    if as_json:
+        _print_json([asdict(key) for key in found])
+        return
+    for key in found:
+        state = f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else f"until {key.expires_at:%Y-%m-%d}"
+        typer.echo(f"{key.id}\t{key.shown}…\t{state}")
 
 
 def issue_key(
