@@ -64,6 +64,10 @@ class RequestView:
     state: RequestState
     case_id: CaseId
     grant_id: GrantId | None = None
+    resource_title_en: str = ""
+    owner_agency_name_en: str = ""
+    agency_name_en: str = ""
+    requested_by_en: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +107,11 @@ class GrantView:
     revoked_at: datetime | None = None
     revoked_by: str = ""
     revoked_reason: str = ""
+    resource_title_en: str = ""
+    owner_agency_name_en: str = ""
+    agency_name_en: str = ""
+    approved_by_en: str = ""
+    revoked_by_en: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +129,8 @@ class UsageRow:
     unknown_count: int
     payload_bytes: int
     reference: str
+    wanted_mode: str = ""
+    """For a refused call, the mode it asked for; otherwise `mode` says it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,10 +182,24 @@ class GrantNotFound(NotFound):
     code = "grant-not-found"
     title, title_zh = "There is no such grant, or it is not yours to see", "没有这项授权，或者你无权查看"
 
+    def __init__(self, *, id: str) -> None:  # noqa: A002 - the fact's name
+        super().__init__(
+            "Look in the list of grants; only the two agencies, the bureau and the auditor see one.",
+            hint_zh="请从授权列表进入；只有双方部门、主管部门和审计员可以查看。",
+            id=id,
+        )
+
 
 class RequestNotFound(NotFound):
     code = "request-not-found"
     title, title_zh = "There is no such request, or it is not yours to see", "没有这项申请，或者你无权查看"
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002 - the fact's name
+        super().__init__(
+            "Look in the list of requests; only the two agencies, the bureau and the auditor see one.",
+            hint_zh="请从申请列表进入；只有双方部门、主管部门和审计员可以查看。",
+            id=id,
+        )
 
 
 class FileNotMade(Failure):
