@@ -6,7 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-import orjson
 import typer
 from rich.console import Console
 from rich.table import Column, Table
@@ -17,7 +16,7 @@ from datong.catalog.odcs import DataContract, load_contract
 from datong.catalog.words import CYCLE_TITLES, GRADE_TITLES, SHARING_TITLES, TYPE_TITLES, SharingType, UpdateCycle
 from datong.kernel.failures import BadInput, TooLarge
 from datong.kernel.limits import PAGE_ROWS_MAX
-from datong.kernel.terminal import ask_actor
+from datong.kernel.terminal import ask_actor, print_json
 
 ContractFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="A contract file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -73,7 +72,7 @@ def lint(
             files=bad if as_json else None,
         )
     if as_json:
-        _json({"files": good})
+        print_json({"files": good})
 
 
 @contract_app.command("apply")
@@ -89,7 +88,7 @@ def apply(
     contract = load_contract(path)
     applied = apply_contract(ask_actor(member), contract.text, base_version=base or None)
     if as_json:
-        _json(asdict(applied))
+        print_json(asdict(applied))
         return
     _plain(_applied_sentence(contract, applied))
     _print_changes(applied.breaking, applied.compatible)
@@ -115,7 +114,7 @@ def diff(
         old = load_contract(files[0])
     found = diff_contracts(old, new)
     if as_json:
-        _json({**asdict(found), "new_version": new.version, "version_is_enough": found.allows(new.version)})
+        print_json({**asdict(found), "new_version": new.version, "version_is_enough": found.allows(new.version)})
         return
     _plain(_diff_sentence(old, new, found))
     _print_changes(found.breaking, found.compatible)
@@ -145,7 +144,9 @@ def list_resources(
 
     page = find_resources(ask_actor(member), text=text, agency=agency, limit=limit)
     if as_json:
-        _json({"items": [asdict(item) for item in page.items], "count": page.count, "next_cursor": page.next_cursor})
+        print_json(
+            {"items": [asdict(item) for item in page.items], "count": page.count, "next_cursor": page.next_cursor}
+        )
         return
     table = Table(
         Column("id", no_wrap=True),
@@ -199,7 +200,7 @@ def show_resource(
             for column in contract.columns
         ]
         modes = sorted(contract.sharing.modes)
-        _json({**asdict(view), "modes": modes, "columns": columns, "versions": [asdict(v) for v in versions]})
+        print_json({**asdict(view), "modes": modes, "columns": columns, "versions": [asdict(v) for v in versions]})
         return
     _print_resource(view, contract)
     for version in versions:
@@ -258,7 +259,3 @@ def _plain(text: str) -> None:
 
 def _errors() -> Console:
     return Console(stderr=True, highlight=False)
-
-
-def _json(value: Any) -> None:
-    typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())

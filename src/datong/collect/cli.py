@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-import orjson
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -17,7 +16,7 @@ from datong.collect.contracts import RunFailed, RunState, RunView
 from datong.collect.views import STEPS
 from datong.kernel.failures import Failure
 from datong.kernel.ids import JobId, ResourceId, RunId
-from datong.kernel.terminal import ask_actor
+from datong.kernel.terminal import ask_actor, print_json
 from datong.quality.contracts import DIMENSION_TITLES, Dimension
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -64,7 +63,7 @@ def collect(
     if run.state is RunState.FAILED:
         raise RunFailed(run)
     if as_json:
-        _print_json(describe(run))
+        print_json(describe(run))
 
 
 def list_runs(
@@ -77,7 +76,7 @@ def list_runs(
 
     runs = list(service.find_runs(None, resource_id=resource, limit=limit))
     if as_json:
-        _print_json([describe(run) for run in runs])
+        print_json([describe(run) for run in runs])
         return
     table = Table(box=None, pad_edge=False)
     for title in ("run", "resource", "state", "read", "accepted", "quarantined", "score", "version", "started"):
@@ -97,7 +96,7 @@ def show_run(run: RunArgument, as_json: AsJson = False) -> None:
     from datong.collect import service
 
     found = service.get_run(run)
-    _print_json(describe(found)) if as_json else _print_report(found)
+    print_json(describe(found)) if as_json else _print_report(found)
 
 
 def print_quarantine(
@@ -152,10 +151,6 @@ def _follow(run_id: RunId) -> RunView:
         for view in follow(JobId(run.job_id or "")):
             bar.update(task, completed=view.done, total=view.total or 5, description=view.state.value)
     return get_run(run_id)
-
-
-def _print_json(value: Any) -> None:
-    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode() + "\n")
 
 
 def _print_report(run: RunView) -> None:

@@ -6,7 +6,6 @@ from dataclasses import asdict
 from datetime import date, timedelta
 from typing import Annotated, Any
 
-import orjson
 import typer
 from rich.console import Console
 from rich.table import Column, Table
@@ -16,7 +15,7 @@ from datong.exchange.requests import GrantView, RequestDraft, RequestView
 from datong.kernel import clock
 from datong.kernel.failures import BadInput, NotFound
 from datong.kernel.ids import ResourceId, SystemId
-from datong.kernel.terminal import ask_actor
+from datong.kernel.terminal import ask_actor, print_json
 
 As = Annotated[str, typer.Option("--as", metavar="MEMBER", help="The member who acts; the password is asked for.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -71,7 +70,7 @@ def list_requests(acting: As, as_json: AsJson = False) -> None:
 
     found = service.find_requests(ask_actor(acting))
     if as_json:
-        _print_json([_plain(request) for request in found])
+        print_json([_plain(request) for request in found])
         return
     table = Table(Column("number", no_wrap=True), "resource", "by", "state", box=None)
     for request in found:
@@ -110,7 +109,7 @@ def list_grants(acting: As, as_json: AsJson = False) -> None:
 
     found = service.find_grants(ask_actor(acting))
     if as_json:
-        _print_json([_plain(grant) for grant in found])
+        print_json([_plain(grant) for grant in found])
         return
     table = Table(Column("number", no_wrap=True), "resource", "for", "until", "state", box=None)
     for grant in found:
@@ -188,7 +187,7 @@ def _plain(view: RequestView | GrantView) -> dict[str, Any]:
 
 def _tell_request(request: RequestView, *, as_json: bool) -> None:
     if as_json:
-        _print_json(_plain(request))
+        print_json(_plain(request))
         return
     typer.echo(f"{request.number}: {request.agency_name} asks {request.owner_agency_name} for {request.resource_title}")
     typer.echo(f"  {', '.join(request.draft.modes)}; {', '.join(c.name for c in request.draft.columns)}")
@@ -197,12 +196,8 @@ def _tell_request(request: RequestView, *, as_json: bool) -> None:
 
 def _tell_grant(grant: GrantView, *, as_json: bool) -> None:
     if as_json:
-        _print_json(_plain(grant))
+        print_json(_plain(grant))
         return
     typer.echo(f"{grant.number}: {grant.agency_name} uses {grant.resource_title} of {grant.owner_agency_name}")
     typer.echo(f"  {', '.join(grant.modes)}; {', '.join(f'{c.name}:{c.treatment.value}' for c in grant.columns)}")
     typer.echo(f"  for {grant.purpose_title}: {grant.state.value}{' (expired)' if grant.is_expired else ''}")
-
-
-def _print_json(value: object) -> None:
-    typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())

@@ -1,4 +1,7 @@
-"""Who acts at a terminal. Holding the machine is not holding a role: a member proves themself by password."""
+"""At a terminal: who acts, and how JSON is printed.
+
+Holding the machine is not holding a role: a member proves themself by password.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import os
 import pwd
 from pathlib import Path
 
+import orjson
 import typer
 
 from datong.kernel.config import load_settings
@@ -24,6 +28,11 @@ def ask_actor(username: str) -> Actor:
     from datong.kernel.identity.service import actor_of_sign_in
 
     return actor_of_sign_in(username, _read_password(username))
+
+
+def print_json(value: object) -> None:
+    """What `--json` prints: indented, dates as RFC 3339, anything else unknown as text."""
+    typer.echo(orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2).decode())
 
 
 def _read_password(username: str) -> str:

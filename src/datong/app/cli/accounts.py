@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated
 
-import orjson
 import typer
 
 from datong.kernel.contracts import Role
-from datong.kernel.terminal import ask_actor
+from datong.kernel.terminal import ask_actor, print_json
 
 As = Annotated[str, typer.Option("--as", metavar="MEMBER", help="The member who acts; the password is asked for.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -80,9 +79,7 @@ def list_agencies(as_json: AsJson = False) -> None:
 
     found = service.find_agencies()
     if as_json:
-        _print_json(
-            [{"code": a.code, "name": a.name, "name_en": a.name_en, "division": a.division_code} for a in found]
-        )
+        print_json([{"code": a.code, "name": a.name, "name_en": a.name_en, "division": a.division_code} for a in found])
     else:
         for agency in found:
             typer.echo(f"{agency.code}\t{agency.name}\t{agency.name_en}")
@@ -108,7 +105,7 @@ def list_members(as_json: AsJson = False) -> None:
 
     found = service.find_members()
     if as_json:
-        _print_json(
+        print_json(
             [
                 {"username": m.username, "name": m.display_name, "agency": m.agency_name, "roles": list(m.roles)}
                 for m in found
@@ -162,7 +159,7 @@ def list_systems(as_json: AsJson = False) -> None:
 
     found = service.find_systems()
     if as_json:
-        _print_json([{"id": s.id, "name": s.name, "agency": s.agency_name} for s in found])
+        print_json([{"id": s.id, "name": s.name, "agency": s.agency_name} for s in found])
     else:
         for system in found:
             typer.echo(f"{system.id}\t{system.name}\t{system.agency_name}")
@@ -178,7 +175,7 @@ def list_keys(
 
     found = service.find_keys(SystemId(system))
     if as_json:
-        _print_json([asdict(key) for key in found])
+        print_json([asdict(key) for key in found])
         return
     for key in found:
         state = f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else f"until {key.expires_at:%Y-%m-%d}"
@@ -209,7 +206,3 @@ def revoke_key(
 
     service.revoke_system_key(ask_actor(acting), KeyId(key), reason=reason)
     typer.echo(f"{key} is revoked")
-
-
-def _print_json(value: object) -> None:
-    typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())

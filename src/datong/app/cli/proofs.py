@@ -16,6 +16,7 @@ from datong.kernel.audit.receipts import verify_receipt_file
 from datong.kernel.audit.verify import LogReport, export_entries, prove_entry, verify_log
 from datong.kernel.config import Settings, load_settings
 from datong.kernel.failures import BadInput, NotFound
+from datong.kernel.terminal import print_json
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 KeyFile = Annotated[
@@ -55,7 +56,7 @@ def verify_one_receipt(
         "entry": facts.entry,
     }
     if as_json:
-        _print_json(told)
+        print_json(told)
         return
     entry = facts.entry
     typer.echo(f"The receipt is valid: entry {facts.index} of {facts.checkpoint.size} in {facts.checkpoint.origin}.")
@@ -140,7 +141,7 @@ def _read_control_rows() -> Any:
 
 def _print_report(report: LogReport, *, as_json: bool) -> None:
     if as_json:
-        _print_json(
+        print_json(
             {
                 "intact": report.is_intact,
                 "origin": report.origin,
@@ -165,10 +166,6 @@ def _print_report(report: LogReport, *, as_json: bool) -> None:
     for finding in report.findings:
         place = f" (segment {finding.segment}, entry {finding.index})" if finding.segment is not None else ""
         typer.echo(f"  {finding.kind}: {finding.message}{place}")
-
-
-def _print_json(value: object) -> None:
-    typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
 
 
 def _require_file(path: Path | None) -> None:
