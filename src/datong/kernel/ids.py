@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import secrets
 from typing import NewType
@@ -26,6 +27,7 @@ JobId = NewType("JobId", str)
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _TOKEN_BYTES = 32
+_SALTS_AT_ONCE = 256
 
 
 def new_id(kind: str) -> str:
@@ -46,6 +48,24 @@ def new_token(prefix: str = "dt") -> str:
 def random_bytes(count: int) -> bytes:
     """Bytes from the operating system's generator: salts, nonces, keys."""
     return secrets.token_bytes(count)
+
+
+class SaltPool:
+    """Salts from the operating system's generator, fetched some hundreds at once: asking for each costs a system call,
+    during which other threads take the interpreter. No byte is given twice; a forked child begins with an empty pool.
+    """
+
+    def __init__(self, salt_bytes: int) -> None:
+        self._salt_bytes = salt_bytes
+        self._salts: list[bytes] = []
+        os.register_at_fork(after_in_child=self._salts.clear)
+
+    def draw(self) -> bytes:
+        if not self._salts:
+            size = self._salt_bytes
+            block = random_bytes(_SALTS_AT_ONCE * size)
+            self._salts.extend([block[at : at + size] for at in range(0, len(block), size)])
+        return self._salts.pop()
 
 
 def seeded(seed: int) -> random.Random:

@@ -35,7 +35,7 @@ from datong.exchange.serving.verify import Verifier, decode_request
 from datong.kernel import clock, ids
 from datong.kernel.audit.committer import Committer
 from datong.kernel.audit.entries import SALT_BYTES, DataEntry, EntryTemplate, salted_digest
-from datong.kernel.audit.receipts import attach_receipt, build_receipt
+from datong.kernel.audit.receipts import attach_receipt, build_receipt, seal_answer
 from datong.kernel.failures import BadInput, Failure, NotFound
 from datong.kernel.limits import (
     REFERENCE_CHARACTERS_MAX,
@@ -44,8 +44,10 @@ from datong.kernel.limits import (
 )
 
 ANSWERED = "answered"
+ANSWER_HEADERS = [JSON, NO_STORE]
+VERIFY = Mode.VERIFY.value
 TEMPLATES_MAX = 10_000
-METHODS = {Mode.VERIFY.value: ("POST",), Mode.BATCH.value: ("GET", "HEAD")}
+METHODS = {VERIFY: ("POST",), Mode.BATCH.value: ("GET", "HEAD")}
 BATCH_PARAMETERS = frozenset({"purpose", "reference", "format"})
 
 
@@ -88,6 +90,7 @@ class Exchange:
         self._bulk_dir = bulk_dir
         self._counts = counts
         self._language = language
+        self._salts = ids.SaltPool(SALT_BYTES)
         self._stamp = (0, "")
         self._templates: dict[tuple[str, str, tuple[str, ...]], EntryTemplate] = {}
 
@@ -108,7 +111,7 @@ class Exchange:
                 raise MethodNotAllowed(method=call.method, allowed=allowed)
             if isinstance(call.body, Failure):
                 raise call.body
-            if call.mode == Mode.VERIFY.value:
+            if call.mode == VERIFY:
                 return await self._verify(call, call.body, system, trace)
             return await self._batch(call, system, trace)
         except Failure as failure:
@@ -146,7 +149,7 @@ class Exchange:
         self._rates.take(grant.terms, done.items_count, trace.now_ms)
         facts = b'{"items":%d,"match":%d,"differ":%d}' % (done.items_count, done.matches_count, done.differs_count)
         answer = done.answer
-        salt = ids.random_bytes(SALT_BYTES)
+        salt = self._salts.draw()
         entry = self._find_template(call, system, grant, done.columns).fill(
             at=trace.at,
             reference=done.reference,
@@ -155,9 +158,9 @@ class Exchange:
             rs=salted_digest(salt, answer),
         )
         committed = await self._committer.commit(entry)
-        self._counts.add(call.mode, ANSWERED, items_count=done.items_count)
-        receipt = build_receipt(committed, salt=salt, entry=entry)
-        return Answer(status=200, headers=[JSON, NO_STORE], body=attach_receipt(answer, receipt))
+        self._counts.add(VERIFY, ANSWERED, items_count=done.items_count)
+        sealed = seal_answer(answer, committed, salt=salt, entry=entry)
+        return Answer(status=200, headers=ANSWER_HEADERS, body=sealed)
 
     def _decide_again(self, system_id: str, resource_id: str, purpose: str, columns: tuple[str, ...]) -> GrantEntry:
         """The helper decided on its own snapshot some milliseconds ago: a grant revoked since then ends the call."""
@@ -180,7 +183,7 @@ class Exchange:
             if_match=call.ranges.get("if-match"),
         )
         self._rates.take(grant.terms, 1, trace.now_ms)
-        salt = ids.random_bytes(SALT_BYTES)
+        salt = self._salts.draw()
         facts = {
             "items": 1,
             "status": part.status,
@@ -248,7 +251,7 @@ class Exchange:
             trace.grant_id, trace.grant_digest = failure.grant[:2]
         language = choose_language(call.accept_language, self._language)
         body = render_problem(failure, language)
-        salt = ids.random_bytes(SALT_BYTES)
+        salt = self._salts.draw()
         request = call.target.encode() if call.target or isinstance(call.body, Failure) else call.body
         entry = DataEntry(
             kind="refused",

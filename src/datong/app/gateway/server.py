@@ -102,9 +102,13 @@ class Gateway:
             accept_language=headers.get("accept-language", ""),
         )
         if call.method == "POST":
-            call.body = await read_body(headers, protocol, VERIFY_BODY_BYTES_MAX)
-            if isinstance(call.body, Failure):
-                call.target = target_of(scope)
+            length = headers.get("content-length")
+            if length is not None and length.isdigit() and int(length) <= VERIFY_BODY_BYTES_MAX:
+                call.body = await protocol()
+            else:
+                call.body = await read_body(length, protocol, VERIFY_BODY_BYTES_MAX)
+                if isinstance(call.body, Failure):
+                    call.target = target_of(scope)
         else:
             call.target, call.query = target_of(scope), scope.query_string
             call.ranges = {n: v for n in RANGE_HEADERS if (v := headers.get(n)) is not None}
@@ -251,15 +255,11 @@ async def pieces_of(protocol: Any) -> AsyncIterator[bytes]:
         yield bytes(piece)
 
 
-async def read_body(headers: Any, protocol: Any, limit_bytes: int) -> bytes | Failure:
-    """The body within its limit. One that is longer is a TooLarge; what follows it is read off and thrown away, within
-    a bound, because a caller that still sends does not hear the answer."""
-    length = headers.get("content-length")
-    if length is not None and (not length.isdigit() or int(length) <= limit_bytes):
-        if not length.isdigit():
-            return BadInput("Content-Length is a number.", hint_zh="Content-Length 应为数字。")
-        body: bytes = await protocol()
-        return body
+async def read_body(length: str | None, protocol: Any, limit_bytes: int) -> bytes | Failure:
+    """A body that is too long or of unknown length, within its limit. One that is longer is a TooLarge; what follows it
+    is read off and thrown away, within a bound, because a caller that still sends does not hear the answer."""
+    if length is not None and not length.isdigit():
+        return BadInput("Content-Length is a number.", hint_zh="Content-Length 应为数字。")
     pieces: list[bytes] = []
     read_bytes = 0
     async for piece in protocol:

@@ -6,7 +6,7 @@ that came closest to allowing it is given, because it tells the caller what is m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -68,8 +68,12 @@ def _find_failed_step(grant: GrantEntry, ask: Ask) -> tuple[int, Refusal] | None
     return None
 
 
-def find_missing(columns: Iterable[str], granted: Sequence[str]) -> tuple[str, ...]:
-    return tuple([c for c in columns if c not in granted])
+def find_missing(columns: Sequence[str], granted: Container[str]) -> tuple[str, ...]:
+    """The columns that are not granted, in their order. Nearly always none, and then without building anything."""
+    for column in columns:
+        if column not in granted:
+            return tuple([c for c in columns if c not in granted])
+    return ()
 
 
 def _instant(instant_ms: int) -> str:

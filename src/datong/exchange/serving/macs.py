@@ -115,6 +115,10 @@ class ResourceMacs:
             state.update(len(part).to_bytes(2, "big") + part)
         return state.digest()
 
+    def key_state(self) -> Any:
+        """A copy of the key's state; `update` with each length-prefixed part and `digest()` are what `key_mac` does."""
+        return self._key_state.copy()
+
     def claim_state(self, field: str) -> Any:
         """A copy of the state of a field; `update(key_mac + value)` and `digest()` are what `claim_mac` does."""
         return self._claim_states[field].copy()

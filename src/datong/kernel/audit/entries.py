@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from binascii import b2a_base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -31,7 +32,7 @@ _CONTROL_SEQ = re.compile(rb'\{"v":1,"kind":"control","seal_seq":([1-9][0-9]*),"
 
 def salted_digest(salt: bytes, data: bytes) -> str:
     """base64(SHA-256(salt | data)): without the salt, short requests could be guessed from their digests."""
-    return b64encode(sha256(salt + data).digest()).decode()
+    return b2a_base64(sha256(salt + data).digest(), newline=False).decode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

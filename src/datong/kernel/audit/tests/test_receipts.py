@@ -16,6 +16,7 @@ from datong.kernel.audit.receipts import (
     attach_receipt,
     build_receipt,
     read_receipt,
+    seal_answer,
     split_answer,
     verify_receipt,
     verify_receipt_file,
@@ -121,6 +122,18 @@ def test_an_entry_put_in_anothers_place_is_refused(receipt: str) -> None:
 )
 def test_what_is_no_receipt_is_refused_at_its_form(text: str) -> None:
     assert failed_step(text, KEY) == "form"
+
+
+def test_the_hot_path_writes_what_the_two_steps_write(tmp_path: Path) -> None:
+    log = open_log(tmp_path)
+    entries = [data_entry(number, reference=f'quoted "{number}" 案') for number in range(9)]
+    appended = log.append(entries)
+    log.close()
+    for at, entry in enumerate(entries):
+        committed = Committed(appended.first_index + at, appended.paths[at], appended.checkpoint)
+        sealed = seal_answer(ANSWER, committed, salt=SALT, entry=entry)
+        assert sealed == attach_receipt(ANSWER, build_receipt(committed, salt=SALT, entry=entry))
+    assert sealed != seal_answer(ANSWER, committed, salt=SALT, entry=entries[0])
 
 
 def test_a_receipt_in_an_empty_or_nested_answer_is_cut_exactly(receipt: str) -> None:
