@@ -13,6 +13,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import URLPattern, URLResolver, clear_url_caches, get_resolver, path
+from django.views.decorators.http import require_GET
 
 from datong.app.control import urls
 from datong.kernel import clock
@@ -83,6 +84,8 @@ def violations(scenario: Scenario, rows: Iterable[Row], routes: list[str]) -> li
             status = ask(scenario, persona, row.method, row.route, fill(scenario, row.data))
             if status != wanted:
                 found.append(f"{row.method} {row.route}: {persona} gets {status}, not {wanted}")
+        if row.method == "GET" and (status := ask(scenario, "steward", "HEAD", row.route)) != row.expect["steward"]:
+            found.append(f"HEAD {row.route}: answers {status}, not as GET does")
     return found
 
 
@@ -105,6 +108,7 @@ def planted_violations_are_caught(scenario: Scenario) -> None:
         return HttpResponse("everything")
 
     urls.urlpatterns.append(path("planted/<str:grant_id>", open_to_all))
+    urls.urlpatterns.append(path("planted-too", require_GET(open_to_all)))
     clear_url_caches()
     try:
         route = "/planted/{grant_id}"
@@ -114,7 +118,9 @@ def planted_violations_are_caught(scenario: Scenario) -> None:
         assert f"GET {route}: operator gets 200, not 403" in found
         assert f"GET {route}: anonymous gets 200, not 302" in found
         assert f"DELETE {route}: answers 200 and has no row" in found
+        deaf = violations(scenario, [Row("GET", "/planted-too", everybody(200))], ["/planted-too"])
+        assert deaf == ["HEAD /planted-too: answers 405, not as GET does"]
         assert violations(scenario, [Row("GET", "/gone", everybody(200))], [route])[0] == "GET /gone: no such route"
     finally:
-        urls.urlpatterns.pop()
+        del urls.urlpatterns[-2:]
         clear_url_caches()

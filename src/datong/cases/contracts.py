@@ -67,6 +67,10 @@ class CaseView:
     decided_at: datetime | None = None
     decided_by: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
+    from_agency_name_en: str = ""
+    to_agency_name_en: str = ""
+    opened_by_en: str = ""
+    decided_by_en: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +81,7 @@ class CaseStep:
     what: str
     actor_name: str
     note: str
+    actor_name_en: str = ""
 
 
 class CaseKind(Protocol):

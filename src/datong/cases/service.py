@@ -19,6 +19,7 @@ from datong.kernel import clock
 from datong.kernel.action.service import action
 from datong.kernel.contracts import EVERY_AGENCY, Actor, Role, Subject
 from datong.kernel.failures import NotAllowed, NotFound
+from datong.kernel.identity.service import find_english_names
 from datong.kernel.ids import AgencyId, CaseId
 from datong.kernel.limits import PAGE_ROWS_MAX
 from datong.kernel.numbers.service import next_number
@@ -115,13 +116,23 @@ def find_waiting(actor: Actor, *, kind: str | None = None) -> list[CaseView]:
     found = found.filter(to_agency_id=actor.agency_id)
     if kind:
         found = found.filter(kind=kind)
-    return [_view(case) for case in found.order_by("due_on", "opened_at")[:PAGE_ROWS_MAX]]
+    cases = list(found.order_by("due_on", "opened_at")[:PAGE_ROWS_MAX])
+    english = find_english_names(case.opened_by for case in cases)
+    return [_view(case, english) for case in cases]
 
 
 def find_history(case_id: CaseId) -> list[CaseStep]:
+    events = list(CaseEvent.objects.filter(case_id=case_id).order_by("id"))
+    english = find_english_names(event.actor_id for event in events)
     return [
-        CaseStep(at=event.at, what=event.what, actor_name=event.actor_name, note=event.note)
-        for event in CaseEvent.objects.filter(case_id=case_id).order_by("id")
+        CaseStep(
+            at=event.at,
+            what=event.what,
+            actor_name=event.actor_name,
+            note=event.note,
+            actor_name_en=english.get(event.actor_id, ""),
+        )
+        for event in events
     ]
 
 
@@ -175,7 +186,10 @@ def _write_step(case: Case, what: str, actor: Actor, note: str = "") -> None:
     CaseEvent.objects.create(case=case, what=what, actor_id=actor.id, actor_name=actor.name, note=note)
 
 
-def _view(case: Case) -> CaseView:
+def _view(case: Case, english: Mapping[str, str] | None = None) -> CaseView:
+    """`english` are the members' English names, where they are known already."""
+    if english is None:
+        english = find_english_names([case.opened_by, case.decided_by])
     ended_at = case.decided_at
     if case.state == CaseState.WITHDRAWN:
         ended_at = CaseEvent.objects.filter(case=case).latest("id").at
@@ -207,4 +221,8 @@ def _view(case: Case) -> CaseView:
         decided_at=case.decided_at,
         decided_by=case.decided_by_name,
         detail=case.detail,
+        from_agency_name_en=case.from_agency.name_en,
+        to_agency_name_en=case.to_agency.name_en,
+        opened_by_en=english.get(case.opened_by, ""),
+        decided_by_en=english.get(case.decided_by, ""),
     )

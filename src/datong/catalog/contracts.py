@@ -110,6 +110,7 @@ class ResourceView:
     created_at: str
     updated_at: str
     facets: Mapping[str, Any] = field(default_factory=dict)
+    agency_name_en: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +123,7 @@ class ContractVersionView:
     digest: str
     applied_by: str
     applied_at: str
+    applied_by_en: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -32,7 +33,7 @@ from datong.kernel.action.service import ActionRecord, action, check_permission
 from datong.kernel.contracts import Actor, Subject
 from datong.kernel.failures import TooLarge
 from datong.kernel.identity.contracts import AgencySummary
-from datong.kernel.identity.service import get_agency
+from datong.kernel.identity.service import find_english_names, get_agency
 from datong.kernel.ids import AgencyId, ResourceId
 from datong.kernel.limits import FACET_BYTES_MAX, PAGE_ROWS_DEFAULT
 from datong.kernel.paging import Page
@@ -62,7 +63,8 @@ def apply_contract(actor: Actor, text: str, *, base_version: str | None) -> Cont
     if resource and _current(resource).digest == contract.digest:
         check_permission(CONTRACT_APPLIED.verb, actor, subject)
         return _unchanged(contract)
-    with action(CONTRACT_APPLIED.verb, actor, subject, {"version": contract.version}) as record:
+    facts = {"version": contract.version, "title_en": contract.title_en}
+    with action(CONTRACT_APPLIED.verb, actor, subject, facts) as record:
         _lock_resource(contract.id)
         resource = Resource.objects.select_related("agency").filter(pk=contract.id).first()
         previous = _current(resource) if resource else None
@@ -99,7 +101,8 @@ def get_contract(resource_id: ResourceId | str, version: str | None = None) -> D
 
 def find_contract_versions(resource_id: ResourceId | str) -> list[ContractVersionView]:
     """Every version of a resource's contract, newest first."""
-    rows = ContractVersion.objects.filter(resource_id=resource_id).defer("text").order_by("-applied_at", "-id")
+    rows = list(ContractVersion.objects.filter(resource_id=resource_id).defer("text").order_by("-applied_at", "-id"))
+    english = find_english_names(row.applied_by for row in rows)
     return [
         ContractVersionView(
             id=row.id,
@@ -108,6 +111,7 @@ def find_contract_versions(resource_id: ResourceId | str) -> list[ContractVersio
             digest=row.digest,
             applied_by=row.applied_by_name or row.applied_by,
             applied_at=clock.iso(row.applied_at),
+            applied_by_en=english.get(row.applied_by, ""),
         )
         for row in rows
     ]
@@ -152,6 +156,12 @@ def find_resources(
     )
     facets = _facets([row.id for row in page.items])
     return page.map(lambda row: _view(row, facets[row.id]))
+
+
+def find_titles(resource_ids: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """The Chinese and English titles of resources, by id. Checks no permission: for rows that hold only the id."""
+    rows = Resource.objects.filter(pk__in=set(resource_ids)).values_list("pk", "title_zh", "title_en")
+    return {resource_id: (zh, en) for resource_id, zh, en in rows}
 
 
 def put_facet(resource_id: ResourceId | str, name: str, value: Any) -> None:
@@ -358,6 +368,7 @@ def _view(row: Resource, facets: dict[str, Any]) -> ResourceView:
         created_at=clock.iso(row.created_at),
         updated_at=clock.iso(row.updated_at),
         facets=facets,
+        agency_name_en=row.agency.name_en,
     )
 
 

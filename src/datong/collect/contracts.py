@@ -87,6 +87,8 @@ class RunView:
     started_at: str
     finished_at: str | None
     seconds: float | None
+    resource_title_en: str = ""
+    started_by_name_en: str = ""
 
     @property
     def is_final(self) -> bool:

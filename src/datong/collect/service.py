@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +19,7 @@ from django.db import connection as database
 from django.db.models import QuerySet
 from django.utils.translation import get_language
 
-from datong.catalog.service import get_contract, get_resource, put_facet
+from datong.catalog.service import find_titles, get_contract, get_resource, put_facet
 from datong.catalog.values import DataContract
 from datong.collect import quarantine
 from datong.collect.checking import CheckedFile, check_file
@@ -44,6 +44,7 @@ from datong.kernel.config import load_settings
 from datong.kernel.contracts import EVERY_AGENCY, Actor, Role, Subject, platform_actor
 from datong.kernel.failures import Bug, Failure, NotAllowed, Retry
 from datong.kernel.faults import fault_point
+from datong.kernel.identity.service import find_english_names
 from datong.kernel.ids import AgencyId, ResourceId, RunId
 from datong.kernel.jobs.contracts import JobState
 from datong.kernel.jobs.service import enqueue, get_job
@@ -92,7 +93,7 @@ def start_run(
     check_permission(STARTED, actor, subject)
     landed = land_file(load_settings(), resource.agency, source)
     fault_point("collect.after-landing")
-    facts = {"file": filename, "digest": landed.digest, "bytes": landed.facts.bytes}
+    facts = {"file": filename, "digest": landed.digest, "bytes": landed.facts.bytes, "title_en": resource.title_en}
     with action(STARTED, actor, subject, facts=facts) as record:
         run = Run.objects.create(
             number=next_number("R"),
@@ -296,11 +297,16 @@ def _subject(run: Run) -> Subject:
     return Subject(kind="resource", id=run.resource_id, agency_id=AgencyId(run.agency_id), name=run.resource_title)
 
 
+def _title_en(run: Run) -> str:
+    return find_titles([run.resource_id]).get(run.resource_id, ("", ""))[1]
+
+
 def _told(run: Run) -> dict[str, Any]:
     return {
         "run": run.id,
         "number": run.number,
         "file": run.filename,
+        "title_en": _title_en(run),
         "rows_read": run.rows_read,
         "rows_accepted": run.rows_accepted,
         "rows_quarantined": run.rows_quarantined,
@@ -365,7 +371,7 @@ def get_run(run_id: RunId | str, actor: Actor | None = None) -> RunView:
     run = _find(run_id)
     if actor is not None and not _is_visible(run, actor):
         raise _not_found(run_id)
-    return view_of(run)
+    return _views([run])[0]
 
 
 def find_runs(
@@ -390,11 +396,25 @@ def find_runs(
         limit=limit,
     )
     return RunPage(
-        items=tuple(view_of(run) for run in page.items),
+        items=tuple(_views(page.items)),
         next_cursor=page.next_cursor,
         count=page.count,
         count_is_estimate=page.count_is_estimate,
     )
+
+
+def _views(runs: Sequence[Run]) -> list[RunView]:
+    """With the names that rows do not keep."""
+    titles = find_titles(run.resource_id for run in runs)
+    people = find_english_names(run.started_by for run in runs)
+    return [
+        view_of(
+            run,
+            title_en=titles.get(run.resource_id, ("", ""))[1],
+            started_by_name_en=people.get(run.started_by, ""),
+        )
+        for run in runs
+    ]
 
 
 def read_quarantine(
@@ -432,7 +452,7 @@ def write_quarantine_csv(
     run = _find_readable(run_id, actor)
     place = lake.find_target(ResourceId(run.resource_id))
     header = tuple(run.source_header)
-    facts = {"number": run.number, "rows": run.rows_quarantined}
+    facts = {"number": run.number, "rows": run.rows_quarantined, "title_en": _title_en(run)}
     with (
         action(EXPORTED, actor, _subject(run), facts=facts),
         get_lake(load_settings()).connect(place.agency) as connection,

@@ -17,7 +17,7 @@ STEPS = (
 )
 
 
-def view_of(run: Any) -> RunView:
+def view_of(run: Any, *, title_en: str = "", started_by_name_en: str = "") -> RunView:
     """`run` is a row of `collect.store.Run`; this module stays free of Django."""
     state = RunState(run.state)
     finished = run.finished_at
@@ -52,6 +52,8 @@ def view_of(run: Any) -> RunView:
         started_at=clock.iso(run.started_at),
         finished_at=clock.iso(finished) if finished else None,
         seconds=(finished - run.started_at).total_seconds() if finished else None,
+        resource_title_en=title_en,
+        started_by_name_en=started_by_name_en,
     )
 
 

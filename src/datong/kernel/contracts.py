@@ -39,8 +39,10 @@ class Actor:
     kind: str
     id: str
     name: str
+    name_en: str = ""
     agency_id: AgencyId | None = None
     agency_name: str = ""
+    agency_name_en: str = ""
     roles: frozenset[Role] = frozenset()
     agency_ids: frozenset[str] = frozenset()
     """Agencies in which this actor's roles hold: their own and, for a bureau, all (`EVERY_AGENCY`)."""
@@ -81,6 +83,8 @@ class ActionKind:
     """A verb that may happen: who may do it, and how it reads in the audit log.
 
     `sentence_zh` / `sentence_en` are `str.format` patterns over the row's facts plus {actor}, {agency}, {subject}.
+    A fact `to_agency_en` takes the place of `to_agency` in English, `reason_zh` that of `reason` in Chinese; `title_en`
+    is the English name of the subject too.
     Unknown verbs are refused: deny by default. `check` may refuse further by raising a Failure.
     """
 
@@ -134,6 +138,9 @@ class AuditRow:
     subject_id: str
     subject_name: str = ""
     agency_name: str = ""
+    actor_name_en: str = ""
+    subject_name_en: str = ""
+    agency_name_en: str = ""
     operation_id: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
     seal_seq: int | None = None

@@ -6,8 +6,8 @@ from datong.kernel.contracts import ActionKind, Role, Scope, declare_action
 
 VERSION_RECORDED = ActionKind(
     verb="version.recorded",
-    sentence_zh="{actor} 为 {subject} 记录了第 {number} 版数据（{label}），共 {rows_count} 行",
-    sentence_en="{actor} recorded version {number} ({label}) of {subject}: {rows_count} rows",
+    sentence_zh="{actor} 记录了“{subject}”的第 {number} 版数据（{label}），共 {rows_count} 行",
+    sentence_en="{actor} recorded version {number} ({label}) of “{subject}”: {rows_count} rows",
     roles=frozenset({Role.STEWARD}),
     scope=Scope.OWN_AGENCY,
     platform=True,

@@ -18,6 +18,7 @@ from django.db import connection as database
 from django.db import transaction
 from django.db.models import Max
 
+from datong.catalog.service import find_titles
 from datong.kernel import clock
 from datong.kernel.action.service import action, check_permission
 from datong.kernel.config import load_settings
@@ -211,8 +212,9 @@ def _record(lake_connection: duckdb.DuckDBPyConnection, commit: Commit, actor: A
     if found is None:
         raise CommitFailed("The lake does not have this run; run it again.", run=commit.run_id)
     state = snapshots.read_state(lake_connection, commit.table, found.snapshot)
-    subject = _subject(commit.resource_id, commit.agency_id)
-    with action(VERSION_RECORDED.verb, actor, subject) as record:
+    title_zh, title_en = find_titles([commit.resource_id]).get(commit.resource_id, ("", ""))
+    subject = replace(_subject(commit.resource_id, commit.agency_id), name=title_zh)
+    with action(VERSION_RECORDED.verb, actor, subject, facts={"title_en": title_en}) as record:
         last = Version.objects.filter(resource_id=commit.resource_id).aggregate(Max("number"))["number__max"] or 0
         day = clock.today().strftime("%Y.%m.%d")
         of_day = Version.objects.filter(resource_id=commit.resource_id, label__startswith=f"{day}-").count()

@@ -23,12 +23,14 @@ DECIDERS = frozenset({Role.APPROVER, Role.STEWARD, Role.BUREAU})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
-    """A member's first page. `cases` are those of the chosen day; `waiting_count` counts all."""
+    """A member's first page. `cases` are those of the chosen day; `waiting_count` counts all, `later_count` those due
+    after the strip."""
 
     today: date
     is_working_day: bool
     strip: list[StripDay]
     late_count: int
+    later_count: int
     waiting_count: int
     cases: list[tuple[CaseView, RequestView | None]]
     """Each with the request it is about, where it is about one."""
@@ -49,7 +51,7 @@ def count_waiting(actor: Actor) -> int | None:
 
 
 def gather_workspace(actor: Actor, *, due: str = "") -> Workspace:
-    """Everything on the first page. `due` chooses `late` or the cases of one day (YYYY-MM-DD)."""
+    """Everything on the first page. `due` chooses `late`, `later` or the cases of one day (YYYY-MM-DD)."""
     today = clock.today()
     waiting = find_waiting(actor)
     days = [date.fromordinal(today.toordinal() + offset) for offset in range(STRIP_DAYS)]
@@ -61,8 +63,9 @@ def gather_workspace(actor: Actor, *, due: str = "") -> Workspace:
         is_working_day=is_working_day(today),
         strip=day_strip(today, [c.deadline.due_on for c in waiting], [day for day in days if not is_working_day(day)]),
         late_count=sum(c.deadline.is_late for c in waiting),
+        later_count=sum(c.deadline.due_on > days[-1] for c in waiting),
         waiting_count=len(waiting),
-        cases=[(c, asked.get(c.subject_id)) for c in waiting if _is_chosen(c, due)],
+        cases=[(c, asked.get(c.subject_id)) for c in waiting if _is_chosen(c, due, days[-1])],
         runs=collect.find_runs(actor, limit=RUNS_SHOWN_MAX).items,
         requests=[r for r in asked.values() if r.agency_id == actor.agency_id][:REQUESTS_SHOWN_MAX],
         grants_given_count=len(in_force),
@@ -70,7 +73,9 @@ def gather_workspace(actor: Actor, *, due: str = "") -> Workspace:
     )
 
 
-def _is_chosen(case: CaseView, due: str) -> bool:
+def _is_chosen(case: CaseView, due: str, last_shown: date) -> bool:
     if due == "late":
         return case.deadline.is_late
+    if due == "later":
+        return case.deadline.due_on > last_shown
     return not due or case.deadline.due_on.isoformat() == due

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from datong.catalog import service
 from datong.catalog.contracts import ResourceView
@@ -18,7 +18,7 @@ from datong.kernel.ids import ResourceId
 from datong.kernel.web.requests import require_member
 
 
-@require_GET
+@require_safe
 def list_resources(request: HttpRequest) -> HttpResponse:
     """The catalogue, searched by the words in `q`."""
     actor = require_member(request)
@@ -27,7 +27,7 @@ def list_resources(request: HttpRequest) -> HttpResponse:
     return render(request, "catalog/resources.html", {"page": page, "query": query})
 
 
-@require_GET
+@require_safe
 def show_resource(request: HttpRequest, resource_id: str) -> HttpResponse:
     """One resource: its terms, its columns, and what higher parts know of it (versions, runs, grants)."""
     actor = require_member(request)
@@ -51,7 +51,7 @@ def show_resource(request: HttpRequest, resource_id: str) -> HttpResponse:
     return render(request, "catalog/resource.html", context)
 
 
-@require_GET
+@require_safe
 def show_contract(request: HttpRequest, resource_id: str) -> HttpResponse:
     """One version of the contract: its canonical text, and the versions before and after it."""
     actor = require_member(request)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from datong.collect.contracts import RunState, RunStep, RunView
+from datong.catalog.values import DataContract
+from datong.collect.contracts import QuarantinedRow, RunState, RunStep, RunView
 from datong.quality.contracts import DIMENSION_TITLES
 from datong.ui.web.charts import Chart
 from datong.ui.web.words import pick, zh_en
@@ -156,6 +157,12 @@ def quarantine_groups(run: RunView, chosen: str) -> list[ReasonLine]:
         )
         for reason in sorted(run.reasons, key=lambda r: -r.rows)
     ]
+
+
+def titled_rows(rows: Sequence[QuarantinedRow], contract: DataContract) -> list[tuple[QuarantinedRow, str]]:
+    """Each row with the title of its column; a row that has no shape has no column."""
+    titles = {column.name: pick(column.title, column.title_en) for column in contract.columns}
+    return [(row, titles.get(row.column, "") or row.column) for row in rows]
 
 
 def _seconds(value: float) -> str:

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO, cast
 
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from datong.catalog import service as catalog
 from datong.collect import service
@@ -17,6 +17,7 @@ from datong.collect.web.present import (
     quarantine_groups,
     run_steps,
     run_tag,
+    titled_rows,
     trend_chart,
 )
 from datong.kernel.action.service import is_allowed
@@ -62,7 +63,7 @@ def collect_file(request: HttpRequest, resource_id: str) -> HttpResponse:
     return render_page(request, "collect/collect.html", context, failure)
 
 
-@require_GET
+@require_safe
 def list_runs(request: HttpRequest) -> HttpResponse:
     """The runs of the reader's agency, newest first."""
     actor = require_member(request)
@@ -70,7 +71,7 @@ def list_runs(request: HttpRequest) -> HttpResponse:
     return render(request, "collect/runs.html", {"page": runs, "runs": [(run, run_tag(run)) for run in runs.items]})
 
 
-@require_GET
+@require_safe
 def show_run(request: HttpRequest, run_id: str) -> HttpResponse:
     """The report: what came, what was checked, what was set aside and why; the progress while it runs."""
     actor = require_member(request)
@@ -78,6 +79,11 @@ def show_run(request: HttpRequest, run_id: str) -> HttpResponse:
     recent = [other for other in service.find_runs(actor, resource_id=run.resource_id).items if other.score is not None]
     rule = request.GET.get("rule") or (run.reasons[0].rule if run.reasons else "")
     may_read = is_allowed(service.EXPORTED, actor, _subject(run))
+    rows = (
+        service.read_quarantine(run.id, actor, rule=rule, rows_max=QUARANTINE_SHOWN_ROWS_MAX)
+        if rule and may_read
+        else []
+    )
     context = {
         "run": run,
         "resource": catalog.get_resource(ResourceId(run.resource_id)),
@@ -89,9 +95,7 @@ def show_run(request: HttpRequest, run_id: str) -> HttpResponse:
         "trend": trend_chart(recent[:TREND_RUNS_MAX]),
         "groups": quarantine_groups(run, rule),
         "may_read_rows": may_read,
-        "rows": service.read_quarantine(run.id, actor, rule=rule, rows_max=QUARANTINE_SHOWN_ROWS_MAX)
-        if rule and may_read
-        else [],
+        "rows": titled_rows(rows, catalog.get_contract(ResourceId(run.resource_id), run.contract_version)),
         "rows_shown_max": QUARANTINE_SHOWN_ROWS_MAX,
         "failure": _failure_lines(run),
         "progress": _progress(run),
@@ -99,7 +103,7 @@ def show_run(request: HttpRequest, run_id: str) -> HttpResponse:
     return render(request, "collect/run.html", context)
 
 
-@require_GET
+@require_safe
 def show_progress(request: HttpRequest, run_id: str) -> HttpResponse:
     """The progress panel alone, for htmx; once the run has ended the page is asked to load anew."""
     actor = require_member(request)
@@ -113,7 +117,7 @@ def show_progress(request: HttpRequest, run_id: str) -> HttpResponse:
     return answer
 
 
-@require_GET
+@require_safe
 def download_quarantine(request: HttpRequest, run_id: str) -> HttpResponse | FileResponse:
     """Every quarantined row with its line, column, rule and reason, as CSV."""
     actor = require_member(request)

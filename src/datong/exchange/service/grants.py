@@ -8,6 +8,7 @@ A revocation is three steps, so that every crash fails closed (docs/explanation/
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -36,6 +37,7 @@ from datong.kernel.action.service import ActionRecord, action
 from datong.kernel.config import load_settings
 from datong.kernel.contracts import EVERY_AGENCY, Actor, Role, Subject, platform_actor
 from datong.kernel.faults import fault_point
+from datong.kernel.identity.service import find_english_names
 from datong.kernel.ids import AgencyId, GrantId, RequestId, ResourceId, SystemId
 from datong.kernel.limits import PAGE_ROWS_MAX
 from datong.kernel.numbers.service import next_number
@@ -102,8 +104,8 @@ def revoke_grant(actor: Actor, grant_id: GrantId, reason: str) -> GrantView:
             )
         locked.state = GrantState.REVOKING
         locked.revoked_reason = reason
-        locked.revoked_by_name = actor.name
-        locked.save(update_fields=["state", "revoked_reason", "revoked_by_name"])
+        locked.revoked_by, locked.revoked_by_name = actor.id, actor.name
+        locked.save(update_fields=["state", "revoked_reason", "revoked_by", "revoked_by_name"])
     fault_point("exchange.revocation-started")
     _finish_revocation(grant_id, actor)
     return get_view(grant_id)
@@ -178,7 +180,9 @@ def find_grants(actor: Actor, *, resource_id: ResourceId | None = None) -> list[
         rows = rows.filter(Q(agency_id=actor.agency_id) | Q(owner_agency_id=actor.agency_id))
     if resource_id:
         rows = rows.filter(resource_id=resource_id)
-    return [view for row in rows.order_by("-approved_at")[:PAGE_ROWS_MAX] if (view := _view_unless_altered(row))]
+    found = list(rows.order_by("-approved_at")[:PAGE_ROWS_MAX])
+    english = find_english_names(name for row in found for name in (row.approved_by, row.revoked_by))
+    return [view for row in found if (view := _view_unless_altered(row, english))]
 
 
 def _sees_all(actor: Actor) -> bool:
@@ -204,15 +208,18 @@ def _subject(grant: Grant) -> Subject:
     return Subject(kind="grant", id=grant.pk, agency_id=AgencyId(grant.owner_agency_id), name=grant.number)
 
 
-def _view_unless_altered(grant: Grant) -> GrantView | None:
+def _view_unless_altered(grant: Grant, english: Mapping[str, str]) -> GrantView | None:
     try:
-        return _view(grant)
+        return _view(grant, english)
     except GrantTampered:
         log.error("grant %s: its stored terms were altered", grant.number)
         return None
 
 
-def _view(grant: Grant) -> GrantView:
+def _view(grant: Grant, english: Mapping[str, str] | None = None) -> GrantView:
+    """`english` are the members' English names, where they are known already."""
+    if english is None:
+        english = find_english_names([grant.approved_by, grant.revoked_by])
     terms = model.checked_terms(grant.terms, grant.digest)
     return GrantView(
         id=GrantId(grant.id),
@@ -247,4 +254,9 @@ def _view(grant: Grant) -> GrantView:
         revoked_at=grant.revoked_at,
         revoked_by=grant.revoked_by_name,
         revoked_reason=grant.revoked_reason,
+        resource_title_en=grant.resource.title_en,
+        owner_agency_name_en=grant.owner_agency.name_en,
+        agency_name_en=grant.agency.name_en,
+        approved_by_en=english.get(grant.approved_by, ""),
+        revoked_by_en=english.get(grant.revoked_by, ""),
     )

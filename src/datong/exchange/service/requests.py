@@ -106,14 +106,14 @@ def request_access(actor: Actor, draft: RequestDraft) -> RequestView:
         case = cases.open_case(
             kind=CASE_KIND,
             title_zh=f"{actor.agency_name}申请“{resource.title_zh}”",
-            title_en=f"{actor.agency_name} requests “{resource.title_en or resource.title_zh}”",
+            title_en=f"{actor.agency_name_en or actor.agency_name} requests “{resource.title_en or resource.title_zh}”",
             subject=subject,
             actor=actor,
             from_agency_id=actor.agency_id,
             to_agency_id=AgencyId(resource.agency_id),
             allowance_days=case_model.NATIONAL.allowance_days[f"request.{contract.sharing.type.value}"],
             number=number,
-            detail={"told": {**titles, "to_agency": actor.agency_name}},
+            detail={"told": {**titles, "to_agency": actor.agency_name, "to_agency_en": actor.agency_name_en}},
         )
         row.case_id = case.id
         row.save(update_fields=["case"])
@@ -179,7 +179,8 @@ def find_requests(actor: Actor, *, resource_id: ResourceId | None = None) -> lis
         rows = rows.filter(resource_id=resource_id)
     found = list(rows.order_by("-requested_at")[:PAGE_ROWS_MAX])
     grant_ids = dict(Grant.objects.filter(request__in=found).values_list("request_id", "pk"))
-    return [_view(row, grant_ids.get(row.pk)) for row in found]
+    english = identity.find_english_names(row.requested_by for row in found)
+    return [_view(row, grant_ids.get(row.pk), english) for row in found]
 
 
 def _sees_all(actor: Actor) -> bool:
@@ -219,7 +220,10 @@ def _find_grant_id(row: Request) -> str | None:
     return Grant.objects.filter(request_id=row.pk).values_list("pk", flat=True).first()
 
 
-def _view(row: Request, grant_id: str | None) -> RequestView:
+def _view(row: Request, grant_id: str | None, english: Mapping[str, str] | None = None) -> RequestView:
+    """`english` are the members' English names, where they are known already."""
+    if english is None:
+        english = identity.find_english_names([row.requested_by])
     return RequestView(
         id=RequestId(row.id),
         number=row.number,
@@ -235,4 +239,8 @@ def _view(row: Request, grant_id: str | None) -> RequestView:
         state=RequestState(row.state),
         case_id=CaseId(row.case_id or ""),
         grant_id=GrantId(grant_id) if grant_id else None,
+        resource_title_en=row.resource.title_en,
+        owner_agency_name_en=row.owner_agency.name_en,
+        agency_name_en=row.agency.name_en,
+        requested_by_en=english.get(row.requested_by, ""),
     )

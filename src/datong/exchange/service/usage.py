@@ -72,6 +72,7 @@ def _row_of(index: int, entry: Mapping[str, Any]) -> Usage:
         mode=entry["kind"],
         outcome=entry["outcome"],
         code=entry["outcome"] if entry["kind"] == "refused" else "",
+        wanted_mode=str(facts.get("mode", "")).replace("\0", "\ufffd") if entry["kind"] == "refused" else "",
         items_count=items,
         match_count=match,
         differ_count=differ,
@@ -106,6 +107,7 @@ def find_usage(grant_id: GrantId, *, rows_max: int = 20, before: int | None = No
             unknown_count=row.unknown_count,
             payload_bytes=row.payload_bytes,
             reference=row.reference,
+            wanted_mode=row.wanted_mode,
         )
         for row in rows.order_by("-log_index")[:rows_max]
     ]

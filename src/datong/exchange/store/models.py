@@ -62,6 +62,7 @@ class Grant(models.Model):
     operation_id = models.TextField(default="")
     served_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
+    revoked_by = models.TextField(default="")
     revoked_by_name = models.TextField(default="")
     revoked_reason = models.TextField(default="")
 
@@ -93,6 +94,8 @@ class Usage(models.Model):
     mode = models.TextField()
     outcome = models.TextField()
     code = models.TextField(default="")
+    wanted_mode = models.TextField(default="")
+    """For a refused call, the mode it asked for."""
     items_count = models.PositiveIntegerField(default=0)
     match_count = models.PositiveIntegerField(default=0)
     differ_count = models.PositiveIntegerField(default=0)

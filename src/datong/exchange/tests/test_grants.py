@@ -145,14 +145,14 @@ def test_a_gateway_that_does_not_answer_keeps_a_revocation_open(market: Market, 
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(str(path))
         listener.listen()
-        answering = threading.Thread(target=_answer_with_old_snapshots, args=(listener, 1))
+        answering = threading.Thread(target=answer_with_old_snapshots, args=(listener, 1))
         answering.start()
         with pytest.raises(RevocationUnconfirmed):
             service.revoke_grant(approver, grant.id, "用途已经办结")
         answering.join(10)
         assert can_use(writer, service.get_terms(grant.id)) == "grant-revoked"
         assert Grant.objects.get().state == GrantState.REVOKING
-        answering = threading.Thread(target=_answer_with_old_snapshots, args=(listener, 1))
+        answering = threading.Thread(target=answer_with_old_snapshots, args=(listener, 1))
         answering.start()
         assert service.finish_revocations() == 0
         answering.join(10)
@@ -162,7 +162,7 @@ def test_a_gateway_that_does_not_answer_keeps_a_revocation_open(market: Market, 
     assert AuditRow.objects.filter(verb="grant.revoked").count() == 1
 
 
-def _answer_with_old_snapshots(listener: socket.socket, times: int) -> None:
+def answer_with_old_snapshots(listener: socket.socket, times: int) -> None:
     for _ in range(times):
         channel, _ = listener.accept()
         with channel:

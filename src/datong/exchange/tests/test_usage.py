@@ -108,17 +108,18 @@ def test_every_kind_of_entry_is_folded_once(
         "unknown_count",
         "payload_bytes",
         "reference",
+        "wanted_mode",
     )
     assert [tuple(row[key] for key in keys) for row in folded] == [
-        ("verify", "answered", 4, 1, 1, 2, 0, "r-1"),
-        ("verify", "answered", 1, 1, 0, 0, 0, "a\ufffdb"),
-        ("batch", "answered", 1, 0, 0, 0, csv.file_bytes, "r-2"),
-        ("batch", "answered", 1, 0, 0, 0, 10, "r-2"),
-        ("batch", "answered", 1, 0, 0, 0, 0, "r-2"),
-        ("refused", "purpose-not-granted", 0, 0, 0, 0, 0, ""),
-        ("refused", "column-not-granted", 0, 0, 0, 0, 0, ""),
-        ("verify", "answered", 1, 1, 0, 0, 0, ""),
-        ("refused", "grant-revoked", 0, 0, 0, 0, 0, ""),
+        ("verify", "answered", 4, 1, 1, 2, 0, "r-1", ""),
+        ("verify", "answered", 1, 1, 0, 0, 0, "a\ufffdb", ""),
+        ("batch", "answered", 1, 0, 0, 0, csv.file_bytes, "r-2", ""),
+        ("batch", "answered", 1, 0, 0, 0, 10, "r-2", ""),
+        ("batch", "answered", 1, 0, 0, 0, 0, "r-2", ""),
+        ("refused", "purpose-not-granted", 0, 0, 0, 0, 0, "", "verify"),
+        ("refused", "column-not-granted", 0, 0, 0, 0, 0, "", "verify"),
+        ("verify", "answered", 1, 1, 0, 0, 0, "", ""),
+        ("refused", "grant-revoked", 0, 0, 0, 0, 0, "", "verify"),
     ], "the stranger's call is in the log alone"
     assert {(row["grant_id"], row["resource_id"], row["system_id"]) for row in folded} == {
         (grant.id, market.resource_id, market.cast.system.id)

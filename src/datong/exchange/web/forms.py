@@ -23,7 +23,7 @@ SENSITIVE_GRADE_MIN = 3
 """From this grade a mask is suggested where the contract has one."""
 
 TREATMENT_TITLES: Mapping[Treatment, tuple[str, str]] = {
-    Treatment.COMPARE: ("只比对，不返回", "Compared, never returned"),
+    Treatment.COMPARE: ("只比对，不返回", "Compared only"),
     Treatment.PLAIN: ("原值", "As it is"),
     Treatment.MASKED: ("掩码后返回", "Returned masked"),
 }

@@ -12,6 +12,7 @@ from datong.exchange.requests import GrantState, GrantView, UsageDay, UsageRow
 from datong.exchange.service.receipts import ReceiptCheck
 from datong.exchange.web.forms import MODE_TITLES, TREATMENT_TITLES
 from datong.kernel import clock
+from datong.kernel.limits import GRANT_RATE_PER_MINUTE_DEFAULT
 from datong.privacy.masks import MASKS
 from datong.ui.web.charts import Chart
 from datong.ui.web.words import pick, zh_en
@@ -67,6 +68,20 @@ def _looks(column: GrantColumn, modes: Sequence[Mode], described: Column | None)
     if column.treatment is Treatment.COMPARE or Mode.BATCH not in modes:
         return zh_en("符合／不符", "match / differ")
     return zh_en("原值", "the value")
+
+
+def cap_words(daily_cap: int, rate_per_minute: int) -> str:
+    """How often it may be used. The platform's own limit is no number that anybody chose, so it is named instead."""
+    daily = (
+        zh_en("每日不超过{n}次", "At most {n} a day", n=f"{daily_cap:,}")
+        if daily_cap
+        else zh_en("不设每日上限", "No daily cap")
+    )
+    if rate_per_minute >= GRANT_RATE_PER_MINUTE_DEFAULT:
+        rate = zh_en("频次按平台上限", "rate up to the platform limit")
+    else:
+        rate = zh_en("每分钟不超过{n}次", "at most {n} a minute", n=f"{rate_per_minute:,}")
+    return zh_en("{daily}，{rate}", "{daily}, {rate}", daily=daily, rate=rate)
 
 
 def grant_tag(grant: GrantView) -> tuple[str, str]:
@@ -156,4 +171,5 @@ def _receipt_line(row: UsageRow) -> ReceiptLine:
     else:
         result = zh_en("已下载", "downloaded")
     titles = {mode.value: title for mode, title in MODE_TITLES.items()}
-    return ReceiptLine(usage=row, mode=titles.get(row.mode, ("—", "—")), result=str(result), is_refused=is_refused)
+    mode = titles.get(row.wanted_mode if is_refused else row.mode, ("—", "—"))
+    return ReceiptLine(usage=row, mode=mode, result=str(result), is_refused=is_refused)

@@ -7,17 +7,25 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from datong.cases import service as cases
 from datong.cases.contracts import CaseState, Decision, ReasonNeeded
 from datong.catalog import service as catalog
 from datong.exchange import service
-from datong.exchange.requests import GrantState, GrantView, RequestInvalid, RequestState, RequestView
+from datong.exchange.requests import (
+    GrantState,
+    GrantView,
+    RequestInvalid,
+    RequestState,
+    RequestView,
+    RevocationUnconfirmed,
+)
 from datong.exchange.service.receipts import check_receipt
 from datong.exchange.web.forms import build_form, read_draft
 from datong.exchange.web.present import (
     access_lines,
+    cap_words,
     grant_proof,
     grant_remaining_days,
     grant_tag,
@@ -33,7 +41,7 @@ from datong.kernel.identity import service as identity
 from datong.kernel.ids import CaseId, GrantId, RequestId, ResourceId
 from datong.kernel.web.requests import require_member
 from datong.ui.web.pages import render_page
-from datong.ui.web.words import zh_en
+from datong.ui.web.words import pick, zh_en
 
 RECEIPTS_SHOWN_MAX = 20
 
@@ -72,7 +80,7 @@ def ask_for_access(request: HttpRequest, resource_id: str) -> HttpResponse:
     return render_page(request, "exchange/ask.html", context, failure)
 
 
-@require_GET
+@require_safe
 def list_requests(request: HttpRequest) -> HttpResponse:
     """Requests of and to the reader's agency."""
     actor = require_member(request)
@@ -80,7 +88,7 @@ def list_requests(request: HttpRequest) -> HttpResponse:
     return render(request, "exchange/requests.html", context)
 
 
-@require_GET
+@require_safe
 def show_request(request: HttpRequest, request_id: str) -> HttpResponse:
     """A request as asked, its clock, and the decision form for those who may decide it."""
     return _request_page(request, request_id, None)
@@ -113,14 +121,14 @@ def withdraw(request: HttpRequest, request_id: str) -> HttpResponse:
     return redirect("exchange:request", request_id=request_id)
 
 
-@require_GET
+@require_safe
 def list_grants(request: HttpRequest) -> HttpResponse:
     """Grants that the reader's agency gave or holds."""
     found = [(grant, grant_tag(grant)) for grant in service.find_grants(require_member(request))]
     return render(request, "exchange/grants.html", {"grants": found})
 
 
-@require_GET
+@require_safe
 def show_grant(request: HttpRequest, grant_id: str) -> HttpResponse:
     """Who, why, how much; what is seen; what was used, with its receipts; the way to end it."""
     return _grant_page(request, grant_id, None)
@@ -128,11 +136,13 @@ def show_grant(request: HttpRequest, grant_id: str) -> HttpResponse:
 
 @require_POST
 def revoke(request: HttpRequest, grant_id: str) -> HttpResponse:
-    """End a grant, with a reason that the other agency reads."""
+    """End a grant, with a reason that the other agency reads. Until a gateway has confirmed it, the page says so."""
     try:
         grant = service.revoke_grant(require_member(request), GrantId(grant_id), request.POST.get("reason", ""))
     except ReasonNeeded as failure:
         return _grant_page(request, grant_id, failure)
+    except RevocationUnconfirmed:
+        return HttpResponseRedirect(request.path.removesuffix("revocation"))
     messages.success(
         request,
         zh_en("授权 {n} 已撤销，下一次调用即被拒绝", "Grant {n} is revoked; the next call is refused", n=grant.number),
@@ -141,7 +151,7 @@ def revoke(request: HttpRequest, grant_id: str) -> HttpResponse:
     return HttpResponseRedirect(request.path.removesuffix("revocation"))
 
 
-@require_GET
+@require_safe
 def show_receipt(request: HttpRequest, log_index: int) -> HttpResponse:
     """One receipt against the log: the two halves, and what was checked while this page was built."""
     check = check_receipt(require_member(request), log_index)
@@ -163,6 +173,7 @@ def _request_page(request: HttpRequest, request_id: str, failure: Failure | None
         "resource": resource,
         "lines": access_lines(asked.draft.columns, asked.draft.modes, contract),
         "other_count": len(contract.columns) - len(asked.draft.columns),
+        "caps": cap_words(asked.draft.daily_cap, asked.draft.rate_per_minute),
         "may_decide": is_open and is_allowed("request.approved", actor, subject),
         "may_withdraw": is_open and _may_withdraw(actor, asked),
         "steps": _request_steps(asked),
@@ -181,15 +192,16 @@ def _may_withdraw(actor: Actor, asked: RequestView) -> bool:
 
 def _request_steps(asked: RequestView) -> list[dict[str, Any]]:
     """Submitted → decided → served, for the steps component."""
+    owner = pick(asked.owner_agency_name, asked.owner_agency_name_en)
     decided = {
-        RequestState.SUBMITTED: ("now", zh_en("等待{who}答复", "waiting for {who}", who=asked.owner_agency_name)),
+        RequestState.SUBMITTED: ("now", zh_en("等待{who}答复", "waiting for {who}", who=owner)),
         RequestState.APPROVED: ("done", zh_en("同意", "approved")),
         RequestState.REFUSED: ("bad", zh_en("不同意", "refused")),
         RequestState.WITHDRAWN: ("", zh_en("申请方已撤回", "withdrawn by the asker")),
     }[asked.state]
     granted = asked.grant_id is not None
     return [
-        {"state": "done", "title": zh_en("提交", "Submitted"), "note": asked.requested_by},
+        {"state": "done", "title": zh_en("提交", "Submitted"), "note": pick(asked.requested_by, asked.requested_by_en)},
         {"state": decided[0], "title": zh_en("答复", "Decision"), "note": decided[1]},
         {
             "state": "done" if granted else "",
@@ -208,6 +220,7 @@ def _grant_page(request: HttpRequest, grant_id: str, failure: Failure | None) ->
         "contract": contract,
         "tag": grant_tag(grant),
         "proof": grant_proof(find_log_index(grant.operation_id)),
+        "caps": cap_words(grant.daily_cap, grant.rate_per_minute),
         "days_left": grant_remaining_days(grant),
         "keys_count": len([key for key in identity.find_keys(grant.system_id) if key.revoked_at is None]),
         "lines": access_lines(grant.columns, grant.modes, contract),

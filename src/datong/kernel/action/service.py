@@ -182,7 +182,12 @@ def _write_refusals(operation: _Operation) -> None:
                 verb="action.refused",
                 actor=actor,
                 subject=subject,
-                facts={"wanted_verb": verb, "code": refusal.code, "reason": refusal.hint[:500]},
+                facts={
+                    "wanted_verb": verb,
+                    "code": refusal.code,
+                    "reason": refusal.hint[:500],
+                    "reason_zh": refusal.hint_zh[:500],
+                },
                 operation_id=operation.id,
                 at=clock.now(),
             )

@@ -20,7 +20,7 @@ from datong.kernel.contracts import ACTION_KINDS, EVERY_AGENCY, Actor, AuditRow,
 from datong.kernel.failures import NotAllowed
 from datong.kernel.limits import PAGE_ROWS_DEFAULT, SEAL_ROWS_PER_ROUND_MAX
 from datong.kernel.paging import Page
-from datong.kernel.store.models import Agency
+from datong.kernel.store.models import Agency, Member
 from datong.kernel.store.models import AuditRow as Row
 from datong.kernel.store.pages import page_of
 
@@ -120,8 +120,10 @@ def find_audit_rows(
         cursor=cursor,
         limit=limit,
     )
-    names = dict(Agency.objects.filter(pk__in={row.agency_id for row in page.items}).values_list("id", "name"))
-    return page.map(lambda row: _view(row, names.get(row.agency_id, "")))
+    agencies = {a.pk: a for a in Agency.objects.filter(pk__in={row.agency_id for row in page.items})}
+    people = {row.actor_id for row in page.items} | {r.subject_id for r in page.items if r.subject_kind == "member"}
+    members = dict(Member.objects.filter(pk__in=people).values_list("pk", "name_en"))
+    return page.map(lambda row: _view(row, agencies.get(row.agency_id), members))
 
 
 def find_log_index(operation_id: str) -> int | None:
@@ -133,12 +135,19 @@ def find_log_index(operation_id: str) -> int | None:
 def sentence_of(row: AuditRow, language: str) -> str:
     """The row as a sentence, by the pattern its verb was declared with; an unknown verb reads as itself."""
     kind = ACTION_KINDS.find(row.verb)
-    subject = row.subject_name or row.subject_id or "—"
+    names = {"actor": row.actor_name, "agency": row.agency_name, "subject": row.subject_name}
+    own, suffix = {**row.facts}, "_zh" if language.startswith("zh") else "_en"
+    if suffix == "_en":
+        found = {"actor": row.actor_name_en, "agency": row.agency_name_en}
+        found["subject"] = row.subject_name_en or str(row.facts.get("title_en", ""))
+        names |= {name: text for name, text in found.items() if text}
+    own |= {name.removesuffix(suffix): text for name, text in row.facts.items() if name.endswith(suffix) and text}
+    words = _Words(own | names)
+    words["agency"] = words["agency"] or row.agency_id
+    words["subject"] = words["subject"] or row.subject_id or "—"
     if kind is None:
-        return f"{row.actor_name} · {row.verb} · {subject}"
-    pattern = kind.sentence_zh if language.startswith("zh") else kind.sentence_en
-    words = {**row.facts, "actor": row.actor_name, "agency": row.agency_name or row.agency_id, "subject": subject}
-    return pattern.format_map(_Words(words))
+        return f"{words['actor']} · {row.verb} · {words['subject']}"
+    return (kind.sentence_zh if suffix == "_zh" else kind.sentence_en).format_map(words)
 
 
 class _Words(dict[str, Any]):
@@ -153,7 +162,7 @@ def _number_of(row: Row) -> int:
     return row.seal_seq
 
 
-def _view(row: Row, agency_name: str) -> AuditRow:
+def _view(row: Row, agency: Agency | None, members: Mapping[str, str]) -> AuditRow:
     facts: Mapping[str, Any] = row.facts
     return AuditRow(
         id=row.id,
@@ -163,7 +172,10 @@ def _view(row: Row, agency_name: str) -> AuditRow:
         actor_id=row.actor_id,
         actor_name=row.actor_name,
         agency_id=row.agency_id,
-        agency_name=agency_name,
+        agency_name=agency.name if agency else "",
+        actor_name_en=members.get(row.actor_id, ""),
+        subject_name_en=members.get(row.subject_id, ""),
+        agency_name_en=agency.name_en if agency else "",
         subject_kind=row.subject_kind,
         subject_id=row.subject_id,
         subject_name=row.subject_name,

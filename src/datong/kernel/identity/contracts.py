@@ -34,6 +34,7 @@ class MemberSummary:
     roles: tuple[Role, ...]
     is_active: bool
     must_change_password: bool
+    agency_name_en: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,7 @@ class SystemSummary:
     name: str
     agency_id: AgencyId
     agency_name: str
+    agency_name_en: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -102,7 +103,8 @@ def create_agency(
             code=code,
         )
     name = _clean_name(name)
-    with action("agency.created", actor, Subject(kind="agency", id=code, name=name), {"code": code}) as record:
+    subject, facts = Subject(kind="agency", id=code, name=name), {"code": code, "title_en": name_en}
+    with action("agency.created", actor, subject, facts) as record:
         if Agency.objects.filter(code=code).exists():
             raise AlreadyThere("Choose another code.", hint_zh="请换一个机构代号。", code=code)
         if parent_id is not None and not Agency.objects.filter(pk=parent_id).exists():
@@ -223,6 +225,12 @@ def find_members(agency_id: AgencyId | None = None) -> list[MemberSummary]:
     return [_member_summary(row) for row in (rows.filter(agency_id=agency_id) if agency_id else rows)]
 
 
+def find_english_names(member_ids: Iterable[str]) -> dict[str, str]:
+    """The English names of members that have one, by id: rows keep the name of who acted in Chinese only."""
+    rows = Member.objects.filter(pk__in=set(member_ids)).exclude(name_en="")
+    return dict(rows.values_list("pk", "name_en"))
+
+
 def change_password(member_id: MemberId, *, current: str, new: str) -> None:
     """A member changes the own password, knowing the current one. There is no other way to set a password."""
     member = _get_member(member_id)
@@ -289,7 +297,7 @@ def create_system(actor: Actor, *, agency_id: AgencyId, name: str) -> SystemSumm
             raise AlreadyThere("Choose another name.", hint_zh="请换一个名称。", name=name)
         row = System.objects.create(agency_id=agency.id, name=name)
         record.subject = Subject(kind="system", id=row.id, agency_id=agency.id, name=name)
-        return record.done(SystemSummary(id=SystemId(row.id), name=name, agency_id=agency.id, agency_name=agency.name))
+        return record.done(_system_summary(row))
 
 
 def get_system(system_id: SystemId) -> SystemSummary:
@@ -469,10 +477,15 @@ def _member_summary(row: Member) -> MemberSummary:
         roles=tuple(_held_roles(row.id)),
         is_active=row.is_active,
         must_change_password=row.must_change_password,
+        agency_name_en=row.agency.name_en,
     )
 
 
 def _system_summary(row: System) -> SystemSummary:
     return SystemSummary(
-        id=SystemId(row.id), name=row.name, agency_id=AgencyId(row.agency_id), agency_name=row.agency.name
+        id=SystemId(row.id),
+        name=row.name,
+        agency_id=AgencyId(row.agency_id),
+        agency_name=row.agency.name,
+        agency_name_en=row.agency.name_en,
     )

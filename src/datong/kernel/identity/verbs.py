@@ -76,8 +76,8 @@ KINDS: tuple[ActionKind, ...] = (
     ),
     ActionKind(
         verb="system-key.issued",
-        sentence_zh="{actor} 为应用系统“{subject}”签发了密钥 {shown}…，有效至 {expires_at}",
-        sentence_en="{actor} issued the key {shown}… to the system “{subject}”, valid until {expires_at}",
+        sentence_zh="{actor} 为应用系统“{subject}”签发了密钥 {shown}…，有效期 {days} 天",
+        sentence_en="{actor} issued the key {shown}… to the system “{subject}”, valid for {days} days",
         roles=_SECURITY,
         scope=Scope.ANY_AGENCY,
     ),

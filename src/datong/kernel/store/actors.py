@@ -11,7 +11,7 @@ from datong.kernel.ids import AgencyId
 from datong.kernel.store.models import System
 
 _MEMBER = """
-select kernel_member.display_name, kernel_agency.id, kernel_agency.name
+select kernel_member.display_name, kernel_member.name_en, kernel_agency.id, kernel_agency.name, kernel_agency.name_en
 from kernel_member
 join kernel_agency on kernel_agency.id = kernel_member.agency_id
 where kernel_member.id = %s and kernel_member.is_active
@@ -32,13 +32,15 @@ def read_member_actor(member_id: str, *, lock: bool = False) -> Actor | None:
             return None
         cursor.execute(_ROLES + (" for share" if lock else ""), [member_id])
         roles = frozenset(Role(role) for (role,) in cursor.fetchall())
-    display_name, agency_id, agency_name = found
+    display_name, name_en, agency_id, agency_name, agency_name_en = found
     return Actor(
         kind="member",
         id=member_id,
         name=display_name,
+        name_en=name_en,
         agency_id=AgencyId(agency_id),
         agency_name=agency_name,
+        agency_name_en=agency_name_en,
         roles=roles,
         agency_ids=agencies_of(agency_id, roles),
     )
@@ -55,6 +57,7 @@ def read_system_actor(system_id: str) -> Actor | None:
         name=system.name,
         agency_id=AgencyId(system.agency_id),
         agency_name=system.agency.name,
+        agency_name_en=system.agency.name_en,
         agency_ids=frozenset({system.agency_id}),
     )
 

@@ -159,7 +159,8 @@ def test_rows_read_as_sentences_page_by_page(cast: Cast) -> None:
     assert len(sentences) == 7
     assert "安全员 授予“市公安局·psb.steward”角色：数据管理员" in sentences
     row = audit.find_audit_rows(auditor, verb="role.assigned", limit=1).items[0]
-    assert audit.sentence_of(row, "en").startswith("安全员 assigned the role")
+    assert audit.sentence_of(row, "en").startswith("Security officer assigned the role")
+    assert audit.sentence_of(row, "zh-hans").startswith("安全员 授予")
     assert "—" not in "".join(sentences)
 
 

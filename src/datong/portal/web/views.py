@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from datong.cases.contracts import CaseView
 from datong.cases.model import NATIONAL
@@ -22,7 +22,7 @@ ACTIONS_SHOWN_MAX = 12
 STEPS_DONE = {RequestState.SUBMITTED: 2, RequestState.APPROVED: 4, RequestState.REFUSED: 3, RequestState.WITHDRAWN: 1}
 
 
-@require_GET
+@require_safe
 def show_home(request: HttpRequest) -> HttpResponse:
     """待我处理: what waits, what came in, what was asked for."""
     actor = require_member(request)
@@ -43,7 +43,7 @@ def show_home(request: HttpRequest) -> HttpResponse:
     return render(request, "portal/home.html", context)
 
 
-@require_GET
+@require_safe
 def list_audit(request: HttpRequest) -> HttpResponse:
     """The audit log as sentences, newest first, each with its place in the Merkle log."""
     actor = require_member(request)

@@ -54,6 +54,12 @@ def of_language(pair: tuple[str, str]) -> str:
 
 
 @register.filter
+def beside(zh: str, en: str) -> str:
+    """A stored name in the page's language: `{{ me.name|beside:me.name_en }}`; the Chinese one where it is alone."""
+    return words.pick(zh, en)
+
+
+@register.filter
 def weekday(pair: tuple[str, str]) -> str:
     """星期二 / Tue, from a strip day's pair."""
     return f"星期{pair[0]}" if words.is_chinese() else pair[1]
@@ -198,6 +204,12 @@ def moment(value: datetime | str | None) -> str:
     """2026-11-24 14:05, in China Standard Time."""
     found = _as_moment(value)
     return MISSING if found is None else f"{found:%Y-%m-%d %H:%M}"
+
+
+@register.filter
+def unbroken(text: str) -> SafeString:
+    """Text that no line break parts: a date in a heading."""
+    return format_html('<span class="dt-nowrap">{}</span>', text)
 
 
 @register.filter
@@ -360,8 +372,9 @@ def deadline(due: Any) -> dict[str, Any]:
 
 
 @register.inclusion_tag(PARTS + "day_strip.html")
-def day_strip(days: Sequence[components.StripDay], late_count: int, url: str) -> dict[str, Any]:
-    return {"days": days, "late_count": late_count, "url": url}
+def day_strip(days: Sequence[components.StripDay], late_count: int, url: str, later_count: int = 0) -> dict[str, Any]:
+    """The coming days with what is due on each; before and after them what is late and what is due later."""
+    return {"days": days, "late_count": late_count, "later_count": later_count, "url": url}
 
 
 @register.simple_tag

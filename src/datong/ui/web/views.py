@@ -5,20 +5,20 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from datong.kernel.failures import BadInput
 from datong.ui.web.design import design_samples
 from datong.ui.web.theme import COOKIE, COOKIE_AGE_S, THEMES
 
 
-@require_GET
+@require_safe
 def show_design(request: HttpRequest) -> HttpResponse:
     """Every component in every state."""
     return render(request, "ui/design.html", {"samples": design_samples()})
 
 
-@require_GET
+@require_safe
 def show_me(request: HttpRequest) -> HttpResponse:
     """Who I am here, every entry of the side bar, theme, language and sign-out: the phone's fourth tab."""
     return render(request, "ui/me.html")
