@@ -116,3 +116,14 @@ def test_a_revocation_that_no_gateway_has_confirmed_is_a_note_on_the_grant_s_pag
     text = read(client, "exchange:grant", grant.id)
     assert "a gateway has not confirmed it yet" not in text
     assert "Revoked by" in text
+
+
+def test_a_case_due_after_the_strip_is_counted_as_later(market: Market) -> None:
+    """Ten working days reach beyond the eleven days that the strip shows."""
+    asked = market.ask()
+    client = open_client(market, f"{market.owner}.approver")
+    days = client.get(reverse("portal:home")).content.decode().partition('<nav class="dt-cal')[2].partition("</nav>")[0]
+    assert re.findall(r"<b[^>]*>(\d+)</b>", days)[-1] == "1"
+    assert "?due=later" in days
+    assert asked.number in read(client, "portal:home", due="later")
+    assert asked.number not in read(client, "portal:home", due="late")
