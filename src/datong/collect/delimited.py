@@ -77,7 +77,7 @@ class ByteScanner:
         self._quotes = self._zero = False
         self._last = b""
 
-    def update(self, chunk: bytes) -> None:
+    def update(self, chunk: bytes | bytearray) -> None:
         if not chunk:
             return
         self._bytes += len(chunk)
@@ -94,7 +94,7 @@ class ByteScanner:
         self._lf += lf
         self._quotes = self._quotes or b'"' in chunk
         self._zero = self._zero or b"\0" in chunk
-        self._last = chunk[-1:]
+        self._last = bytes(chunk[-1:])
 
     def facts(self) -> ByteFacts:
         return ByteFacts(

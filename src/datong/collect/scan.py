@@ -10,20 +10,29 @@ header lines + rows + line ends inside values must equal the line ends counted w
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from datong.collect.contracts import RowsLost
-from datong.kernel.limits import COLLECT_MEMORY_MB, COLLECT_SPILL_GB_MAX, COLLECT_THREADS_MAX, CSV_LINE_BYTES_MAX
+from datong.kernel.limits import (
+    COLLECT_LINES_FETCHED_MAX,
+    COLLECT_MEMORY_MB,
+    COLLECT_SPILL_GB_MAX,
+    COLLECT_THREADS_MAX,
+    CSV_BUFFER_BYTES,
+    CSV_LINE_BYTES_MAX,
+)
 from datong.lake.engine import find_extension
 from datong.quality.contracts import Check, CheckKind, CheckPlan, Severity
 from datong.quality.sql import Bindings, accepted_value_sql, enum_sql, name_sql, text_sql, value_sql, violation_sql
 
 WORD_BITS = 60
 """Rules per BIGINT of a mark."""
+_BLOCK_BYTES = 64 * 1024
 
 
 class Irregular(Exception):  # noqa: N818 - a condition, caught one call up
@@ -51,7 +60,7 @@ class PlainFile:
             f"read_csv({text_sql(str(self.path))}, auto_detect = false, header = true, "
             f"delim = {text_sql(self.delimiter)}, "
             f"quote = '\"', escape = '\"', new_line = {text_sql(newline)}, "
-            f"max_line_size = {CSV_LINE_BYTES_MAX}, columns = {{{columns}}})"
+            f"max_line_size = {CSV_LINE_BYTES_MAX}, buffer_size = {CSV_BUFFER_BYTES}, columns = {{{columns}}})"
         )
 
 
@@ -223,7 +232,72 @@ def _key_hash_sql(check: Check) -> str:
 
 
 def _fetch_repeated(connection: duckdb.DuckDBPyConnection, plan: CheckPlan, file: PlainFile, position: int) -> None:
-    """Add the rows whose key occurs again to `refused`, with their fields from a second parallel scan.
+    """Add the rows whose key occurs again to `refused`, with their fields.
+
+    Without quotes a record is a line, and so few lines are read by their numbers; otherwise the file is scanned again.
+    """
+    ordinals = [
+        int(row[0])
+        for row in connection.execute(
+            f"select rowid from marks where h{position} in (select h from repeated_{position}) "
+            "and rowid not in (select ordinal from refused) order by rowid"
+        ).fetchall()
+    ]
+    if not ordinals:
+        return
+    if file.lines is None or file.has_quotes or len(ordinals) > COLLECT_LINES_FETCHED_MAX:
+        _scan_repeated(connection, plan, file, position)
+        return
+    given = pa.table(
+        {
+            "ordinal": pa.array(ordinals, pa.int64()),
+            "fields": pa.array(list(read_records(file, ordinals)), pa.list_(pa.string())),
+        }
+    )
+    words = ", ".join(f"w{i}" for i in range(words_count(plan)))
+    key = ", ".join(field_sql(file, column, "given.") for column in plan.unique_checks[position].columns)
+    connection.register("given_records", given)
+    added = _one(
+        connection,
+        f"insert into refused select ordinal, {words}, given.fields from given_records as given "
+        f"join marks on marks.rowid = ordinal and hash({key}) = h{position}",
+    )
+    connection.unregister("given_records")
+    if added[0] != len(ordinals):
+        raise RowsLost(f"{len(ordinals)} lines asked for, {added[0]} have the key that was marked")
+
+
+def read_records(file: PlainFile, ordinals: Sequence[int]) -> Iterator[list[str | None]]:
+    """The fields of some records, by their ascending ordinals, of a file where every record is one line."""
+    end = file.newline.encode()
+    wanted = iter(ordinals)
+    line = next(wanted) + file.header_lines
+    first, rest = 0, b""
+    with file.path.open("rb", buffering=0) as stream:
+        while block := stream.read(_BLOCK_BYTES):
+            block = rest + block
+            count = block.count(end)
+            if line < first + count:
+                lines = block.split(end)
+                rest = lines[-1]
+                while line < first + count:
+                    yield _fields(lines[line - first], file.delimiter)
+                    line = next(wanted, -1)
+                    if line < 0:
+                        return
+                    line += file.header_lines
+            else:
+                rest = block[block.rfind(end) + len(end) :] if count else block
+            first += count
+    yield _fields(rest, file.delimiter)
+
+
+def _fields(line: bytes, delimiter: str) -> list[str | None]:
+    return [field or None for field in line.decode().split(delimiter)]
+
+
+def _scan_repeated(connection: duckdb.DuckDBPyConnection, plan: CheckPlan, file: PlainFile, position: int) -> None:
+    """The same by a second parallel scan.
 
     Both tables hold these rows in the file's order: within one key hash the n-th of the one is the n-th of the other.
     """
