@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
@@ -10,8 +9,6 @@ from typing import Any
 import orjson
 from django.db import connection
 from django.db.models import QuerySet
-from django.db.models.expressions import RawSQL
-from psycopg import sql
 
 from datong.catalog.contracts import (
     BreakingChange,
@@ -41,7 +38,6 @@ from datong.kernel.policy import service as policy
 from datong.kernel.policy.contracts import Decision
 from datong.kernel.store.pages import page_of
 
-_NAMED = re.compile(r"%\((\w+)\)s")
 _EDITED_ELSEWHERE = "Read the current contract, put your change into it, and apply it with the current version as base."
 _EDITED_ELSEWHERE_ZH = "请先读取现行契约，在其上修改，再以现行版本为基础提交。"
 
@@ -329,17 +325,7 @@ def _search_text(contract: DataContract, agency: AgencySummary) -> str:
 
 def _allowed_rows(actor: Actor) -> QuerySet[Resource]:
     """The entries that the policy allows, as a queryset that other filters join."""
-    query = policy.find_allowed(actor, LIST_RESOURCE, "resource")
-    statement, parameters = _positional(query.statement, dict(query.parameters))
-    return Resource.objects.select_related("agency").filter(id__in=RawSQL(statement, parameters))  # noqa: S611
-
-
-def _positional(statement: sql.Composed, parameters: dict[str, Any]) -> tuple[str, list[Any]]:
-    """The policy's named placeholders as the positional ones of Django's raw expressions. Values stay values."""
-    connection.ensure_connection()
-    text = statement.as_string(connection.connection)
-    names = _NAMED.findall(text)
-    return _NAMED.sub("%s", text), [parameters[name] for name in names]
+    return policy.keep_allowed(Resource.objects.select_related("agency"), actor, LIST_RESOURCE, "resource")
 
 
 def _facets(resource_ids: list[str]) -> defaultdict[str, dict[str, Any]]:

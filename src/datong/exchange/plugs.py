@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datong.exchange.sight import RULES
 from datong.kernel.contracts import NAV_ITEMS, ActionKind, NavItem, Role, declare_action
 from datong.kernel.plugs import handlers
+from datong.kernel.policy.contracts import POLICY_RULES
 
 STEWARD, APPROVER = frozenset({Role.STEWARD}), frozenset({Role.APPROVER})
 
@@ -80,6 +82,8 @@ def plug() -> None:
         declare_action(kind)
     for item in NAVIGATION:
         NAV_ITEMS.fill(item.key, item)
+    for rule in RULES:
+        POLICY_RULES.fill(rule.key, rule)
     panels.plug()
     CASE_KINDS.fill(RequestCase.key, RequestCase())
     KEY_REVOCATIONS.fill("exchange", jobs.withdraw_key)

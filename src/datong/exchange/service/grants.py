@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from datong.cases.model import require_reason
 from datong.catalog import service as catalog
@@ -31,16 +31,18 @@ from datong.exchange.requests import (
 )
 from datong.exchange.serving.acknowledge import wait_acknowledged
 from datong.exchange.serving.compile import open_writer
+from datong.exchange.sight import SEE
 from datong.exchange.store.models import Grant, Request
 from datong.kernel import clock, ids
 from datong.kernel.action.service import ActionRecord, action
 from datong.kernel.config import load_settings
-from datong.kernel.contracts import EVERY_AGENCY, Actor, Role, Subject, platform_actor
+from datong.kernel.contracts import Actor, Subject, platform_actor
 from datong.kernel.faults import fault_point
 from datong.kernel.identity.service import find_english_names
 from datong.kernel.ids import AgencyId, GrantId, RequestId, ResourceId, SystemId
 from datong.kernel.limits import PAGE_ROWS_MAX
 from datong.kernel.numbers.service import next_number
+from datong.kernel.policy import service as policy
 
 log = logging.getLogger("datong.exchange")
 
@@ -153,7 +155,7 @@ def _revocable_terms(grant: Grant) -> GrantTerms:
 
 def get_grant(actor: Actor, grant_id: GrantId) -> GrantView:
     grant = _find(grant_id)
-    if not _may_see(actor, grant):
+    if not policy.explain(actor, SEE, "grant", grant.pk).allowed:
         raise GrantNotFound(id=grant_id)
     return _view(grant)
 
@@ -173,24 +175,12 @@ def find_grants(actor: Actor, *, resource_id: ResourceId | None = None) -> list[
 
     One whose terms were altered is left out and logged: `get_grant` says so by GrantTampered.
     """
-    if not actor.is_member:
-        return []
-    rows = _rows()
-    if not _sees_all(actor):
-        rows = rows.filter(Q(agency_id=actor.agency_id) | Q(owner_agency_id=actor.agency_id))
+    rows = policy.keep_allowed(_rows(), actor, SEE, "grant")
     if resource_id:
         rows = rows.filter(resource_id=resource_id)
     found = list(rows.order_by("-approved_at")[:PAGE_ROWS_MAX])
     english = find_english_names(name for row in found for name in (row.approved_by, row.revoked_by))
     return [view for row in found if (view := _view_unless_altered(row, english))]
-
-
-def _sees_all(actor: Actor) -> bool:
-    return Role.AUDITOR in actor.roles or EVERY_AGENCY in actor.agency_ids
-
-
-def _may_see(actor: Actor, grant: Grant) -> bool:
-    return actor.is_member and (_sees_all(actor) or actor.agency_id in (grant.agency_id, grant.owner_agency_id))
 
 
 def _rows() -> QuerySet[Grant, Any]:

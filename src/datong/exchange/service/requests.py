@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from django.db.models import Q
-
 from datong.cases import model as case_model
 from datong.cases import service as cases
 from datong.cases.contracts import CaseView, Decision
@@ -25,15 +23,17 @@ from datong.exchange.requests import (
     WithheldResource,
 )
 from datong.exchange.service import grants
+from datong.exchange.sight import SEE
 from datong.exchange.store.models import Grant, Request
 from datong.kernel import clock, ids
 from datong.kernel.action.service import ActionRecord, action
-from datong.kernel.contracts import EVERY_AGENCY, Actor, Role, Subject
+from datong.kernel.contracts import Actor, Subject
 from datong.kernel.failures import NotAllowed
 from datong.kernel.identity import service as identity
 from datong.kernel.ids import AgencyId, CaseId, GrantId, RequestId, ResourceId
 from datong.kernel.limits import PAGE_ROWS_MAX
 from datong.kernel.numbers.service import next_number
+from datong.kernel.policy import service as policy
 
 CASE_KIND = "exchange.request"
 SUBMITTED, APPROVED, REFUSED, WITHDRAWN = (
@@ -163,32 +163,21 @@ class RequestCase:
 
 def get_request(actor: Actor, request_id: RequestId) -> RequestView:
     row = _find(request_id)
-    if not _may_see(actor, row):
+    if not policy.explain(actor, SEE, "request", row.pk).allowed:
         raise RequestNotFound(id=request_id)
     return _view(row, _find_grant_id(row))
 
 
 def find_requests(actor: Actor, *, resource_id: ResourceId | None = None) -> list[RequestView]:
     """Requests that concern the actor's agency, as asker or as owner; all of them for bureau and auditor."""
-    if not actor.is_member:
-        return []
     rows = Request.objects.select_related("resource", "owner_agency", "agency", "system")
-    if not _sees_all(actor):
-        rows = rows.filter(Q(agency_id=actor.agency_id) | Q(owner_agency_id=actor.agency_id))
+    rows = policy.keep_allowed(rows, actor, SEE, "request")
     if resource_id:
         rows = rows.filter(resource_id=resource_id)
     found = list(rows.order_by("-requested_at")[:PAGE_ROWS_MAX])
     grant_ids = dict(Grant.objects.filter(request__in=found).values_list("request_id", "pk"))
     english = identity.find_english_names(row.requested_by for row in found)
     return [_view(row, grant_ids.get(row.pk), english) for row in found]
-
-
-def _sees_all(actor: Actor) -> bool:
-    return Role.AUDITOR in actor.roles or EVERY_AGENCY in actor.agency_ids
-
-
-def _may_see(actor: Actor, row: Request) -> bool:
-    return actor.is_member and (_sees_all(actor) or actor.agency_id in (row.agency_id, row.owner_agency_id))
 
 
 def _find(request_id: RequestId) -> Request:

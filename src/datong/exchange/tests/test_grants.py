@@ -17,13 +17,16 @@ from datong.exchange.contracts import GrantRevoked, GrantTerms, Mode, NoGrant, R
 from datong.exchange.requests import GrantNotActive, GrantNotFound, GrantState, GrantTampered, RevocationUnconfirmed
 from datong.exchange.serving.compile import ServingWriter
 from datong.exchange.serving.decide import Ask, decide
+from datong.exchange.sight import SEE
 from datong.exchange.store.models import Grant
 from datong.exchange.tests.conftest import MASKED, PLAIN, Market, columns
 from datong.kernel import clock
 from datong.kernel.config import load_settings, make_private_dir
+from datong.kernel.contracts import ANONYMOUS
 from datong.kernel.events.service import deliver_pending
 from datong.kernel.failures import NotAllowed
 from datong.kernel.ids import GrantId
+from datong.kernel.policy import service as policy
 from datong.kernel.store.models import AuditRow
 
 
@@ -208,3 +211,21 @@ def test_grants_are_seen_by_the_two_agencies_and_the_overseers(market: Market, h
         assert service.find_grants(market.cast.actor(who)) == []
         with pytest.raises(GrantNotFound):
             service.get_grant(market.cast.actor(who), grant.id)
+
+
+def test_the_list_and_the_explanation_are_one_query(market: Market) -> None:
+    """Who is no party is told why, in the words of the same rule that keeps the grant out of their list."""
+    grant = market.grant()
+    for who, allowed, reason in (
+        ("hrss.steward", True, "exchange.own-use"),
+        (f"{market.owner}.approver", True, "exchange.own-data"),
+        ("auditor", True, "exchange.oversight"),
+        ("data.bureau", True, "exchange.oversight"),
+        ("operator", False, "exchange.no-party"),
+        ("security", False, "exchange.no-party"),
+    ):
+        actor = market.cast.actor(who)
+        decision = policy.explain(actor, SEE, "grant", grant.id)
+        assert (decision.allowed, decision.deciding.code) == (allowed, reason)
+        assert [found.id for found in service.find_grants(actor)] == ([grant.id] if allowed else [])
+    assert not policy.explain(ANONYMOUS, SEE, "grant", grant.id).allowed

@@ -5,9 +5,13 @@ Deny by default; any refusal wins over any consent.
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from django.db import connection
+from django.db.models import Model, QuerySet
+from django.db.models.expressions import RawSQL
 from psycopg import sql
 
 from datong.kernel import clock
@@ -15,6 +19,9 @@ from datong.kernel.contracts import EVERY_AGENCY, Actor
 from datong.kernel.failures import NotAllowed
 from datong.kernel.policy.contracts import NO_RULE, POLICY_RULES, AllowedQuery, Decision, PolicyRule, Reason
 
+M = TypeVar("M", bound=Model)
+
+_NAMED = re.compile(r"%\((\w+)\)s")
 _NOTHING = sql.SQL(
     "select null::text as subject_id, false as allowed, '' as reason_code, '' as reason_zh, '' as reason_en where false"
 )
@@ -40,6 +47,13 @@ def find_allowed(actor: Actor, verb: str, subject_kind: str) -> AllowedQuery:
     """The query for everything of this kind that the actor may do this to."""
     statement = _ALLOWED.format(opinions=_opinions(verb, subject_kind))
     return AllowedQuery(statement=statement, parameters=_parameters(actor, verb))
+
+
+def keep_allowed(rows: QuerySet[M], actor: Actor, verb: str, subject_kind: str) -> QuerySet[M]:
+    """Of a queryset whose primary keys are the subjects, those that are allowed; other filters join it."""
+    query = find_allowed(actor, verb, subject_kind)
+    statement, parameters = _positional(query.statement, query.parameters)
+    return rows.filter(pk__in=RawSQL(statement, parameters))  # noqa: S611 - composed here, values bound
 
 
 def find_allowed_ids(actor: Actor, verb: str, subject_kind: str, *, limit: int) -> list[str]:
@@ -69,6 +83,13 @@ def require(actor: Actor, verb: str, subject_kind: str, subject_id: str) -> Deci
         reason = decision.deciding
         raise NotAllowed(reason.en, hint_zh=reason.zh, verb=verb, subject=subject_id, reason=reason.code)
     return decision
+
+
+def _positional(statement: sql.Composed, parameters: Mapping[str, Any]) -> tuple[str, list[Any]]:
+    """Named placeholders as the positional ones of Django's raw expressions. Values stay values."""
+    connection.ensure_connection()
+    text = statement.as_string(connection.connection)
+    return _NAMED.sub("%s", text), [parameters[name] for name in _NAMED.findall(text)]
 
 
 def _opinions(verb: str, subject_kind: str) -> sql.Composed:
