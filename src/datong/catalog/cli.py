@@ -16,7 +16,7 @@ from datong.catalog.odcs import DataContract, load_contract
 from datong.catalog.words import CYCLE_TITLES, GRADE_TITLES, SHARING_TITLES, TYPE_TITLES, SharingType, UpdateCycle
 from datong.kernel.failures import BadInput, TooLarge
 from datong.kernel.limits import PAGE_ROWS_MAX
-from datong.kernel.terminal import ask_actor, print_json
+from datong.kernel.terminal import ask_actor, print_json, print_table
 
 ContractFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="A contract file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -169,7 +169,7 @@ def list_resources(
             str(item.columns_count),
             item.current_version,
         )
-    Console().print(table)
+    print_table(table)
     _plain(f"{len(page.items)} of {page.count} resources")
 
 
@@ -229,7 +229,7 @@ def _print_resource(view: ResourceView, contract: DataContract) -> None:
             SHARING_TITLES[column.sharing][0],
             " ".join(marks),
         )
-    Console().print(table)
+    print_table(table)
 
 
 def _applied_sentence(contract: DataContract, applied: ContractApplied) -> str:

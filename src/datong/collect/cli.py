@@ -16,7 +16,7 @@ from datong.collect.contracts import RunFailed, RunState, RunView
 from datong.collect.views import STEPS
 from datong.kernel.failures import Failure
 from datong.kernel.ids import JobId, ResourceId, RunId
-from datong.kernel.terminal import ask_actor, print_json
+from datong.kernel.terminal import ask_actor, print_json, print_table
 from datong.quality.contracts import DIMENSION_TITLES, Dimension
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -88,7 +88,7 @@ def list_runs(
         table.add_row(
             run.number, run.resource_id, run.state, *counts, score, run.version_label or "", run.started_at[:19]
         )
-    Console().print(table)
+    print_table(table)
 
 
 def show_run(run: RunArgument, as_json: AsJson = False) -> None:

@@ -7,7 +7,6 @@ from datetime import date, timedelta
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 
 from datong.exchange.contracts import GrantColumn, Mode, Treatment
@@ -15,7 +14,7 @@ from datong.exchange.requests import GrantView, RequestDraft, RequestView
 from datong.kernel import clock
 from datong.kernel.failures import BadInput, NotFound
 from datong.kernel.ids import ResourceId, SystemId
-from datong.kernel.terminal import ask_actor, print_json
+from datong.kernel.terminal import ask_actor, print_json, print_table
 
 As = Annotated[str, typer.Option("--as", metavar="MEMBER", help="The member who acts; the password is asked for.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -75,7 +74,7 @@ def list_requests(acting: As, as_json: AsJson = False) -> None:
     table = Table(Column("number", no_wrap=True), "resource", "by", "state", box=None)
     for request in found:
         table.add_row(request.number, request.resource_title, request.agency_name, request.state.value)
-    Console().print(table)
+    print_table(table)
 
 
 def show_request(number: Annotated[str, typer.Argument(help="Q-…")], acting: As, as_json: AsJson = False) -> None:
@@ -115,7 +114,7 @@ def list_grants(acting: As, as_json: AsJson = False) -> None:
     for grant in found:
         until = grant.valid_until.astimezone(clock.CIVIL_ZONE) - timedelta(seconds=1)
         table.add_row(grant.number, grant.resource_title, grant.agency_name, f"{until:%Y-%m-%d}", grant.state.value)
-    Console().print(table)
+    print_table(table)
 
 
 def show_grant(number: Annotated[str, typer.Argument(help="G-…")], acting: As, as_json: AsJson = False) -> None:

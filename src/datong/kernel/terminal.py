@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import os
 import pwd
+import sys
 from pathlib import Path
 
 import orjson
 import typer
+from rich.console import Console
+from rich.table import Table
 
 from datong.kernel.config import load_settings
 from datong.kernel.contracts import Actor, platform_actor
 from datong.kernel.failures import BadInput
+
+TABLE_CHARACTERS = 160
+"""The width of a table that nobody looks at on a terminal."""
 
 
 def ask_actor(username: str) -> Actor:
@@ -33,6 +39,11 @@ def ask_actor(username: str) -> Actor:
 def print_json(value: object) -> None:
     """What `--json` prints: indented, dates as RFC 3339, anything else unknown as text."""
     typer.echo(orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2).decode())
+
+
+def print_table(table: Table) -> None:
+    """A table as wide as the terminal; into a file or pipe, wide enough that nothing is cut."""
+    Console(width=None if sys.stdout.isatty() else TABLE_CHARACTERS).print(table)
 
 
 def _read_password(username: str) -> str:

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import orjson
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from datong.kernel.config import load_settings
+from datong.kernel.terminal import print_table
 
 MARKS = {"ok": "[green]ok[/]", "note": "[cyan]note[/]", "unsafe": "[bold yellow]unsafe[/]", "bad": "[bold red]bad[/]"}
 
@@ -29,6 +29,6 @@ def register(app: typer.Typer) -> None:
                 table.add_row(MARKS[finding.level], finding.name, finding.what)
                 if finding.remedy:
                     table.add_row("", "", f"[dim]{finding.remedy}[/]")
-            Console().print(table)
+            print_table(table)
         if any(finding.level == "bad" for finding in findings):
             raise typer.Exit(1)
