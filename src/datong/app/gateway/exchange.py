@@ -7,10 +7,10 @@ the log before `handle` returns; when no entry can be made the answer is 503 and
 from __future__ import annotations
 
 from base64 import b64encode
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl
 
+import msgspec
 import orjson
 
 from datong.app.gateway.helper import RelayedFailure, VerifyHelper
@@ -51,8 +51,7 @@ METHODS = {VERIFY: ("POST",), Mode.BATCH.value: ("GET", "HEAD")}
 BATCH_PARAMETERS = frozenset({"purpose", "reference", "format"})
 
 
-@dataclass(slots=True)
-class Trace:
+class Trace(msgspec.Struct):
     """What is known of a call so far: a refusal's record says as much as was learnt before it."""
 
     at: str
@@ -157,7 +156,7 @@ class Exchange:
             rq=salted_digest(salt, body),
             rs=salted_digest(salt, answer),
         )
-        committed = await self._committer.commit(entry)
+        committed = await self._committer.submit(entry)
         self._counts.add(VERIFY, ANSWERED, items_count=done.items_count)
         sealed = seal_answer(answer, committed, salt=salt, entry=entry)
         return Answer(status=200, headers=ANSWER_HEADERS, body=sealed)
@@ -201,7 +200,7 @@ class Exchange:
             rq=salted_digest(salt, call.target.encode()),
             rs=salted_digest(salt, entry.sha256.encode()),
         )
-        committed = await self._committer.commit(leaf)
+        committed = await self._committer.submit(leaf)
         self._counts.add(call.mode, ANSWERED, items_count=1)
         receipt = build_receipt(committed, salt=salt, entry=leaf)
         headers = [
@@ -269,7 +268,7 @@ class Exchange:
             rs=salted_digest(salt, body),
             facts={"mode": call.mode[:32], "status": failure.status},
         ).encode()
-        committed = await self._committer.commit(entry)
+        committed = await self._committer.submit(entry)
         self._counts.add(call.mode if call.mode in METHODS else "other", failure.code)
         receipt = build_receipt(committed, salt=salt, entry=entry)
         headers = headers_of(failure, language, token_sent=bool(call.authorization))

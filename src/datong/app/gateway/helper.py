@@ -20,6 +20,9 @@ from datong.kernel.config import Settings
 from datong.kernel.failures import Failure, Retry, Unavailable
 from datong.kernel.limits import VERIFY_HELPER_WAITING_MAX
 
+BUFFERED_BYTES = 1024 * 1024
+"""Of an answer, what is taken in before the helper has to wait: more than one has."""
+
 
 class RelayedFailure(Failure):
     """A Failure that happened in the helper, member for member."""
@@ -51,7 +54,7 @@ class VerifyHelper:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
             )
-        self._streams = await asyncio.open_unix_connection(sock=ours)
+        self._streams = await asyncio.open_unix_connection(sock=ours, limit=BUFFERED_BYTES)
 
     async def examine(self, system_id: str, resource_id: str, body: bytes) -> VerifyResult:
         """Raises what `Verifier.examine` raises, or Unavailable when the helper died or too many wait."""

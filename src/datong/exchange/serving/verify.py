@@ -38,7 +38,7 @@ MATCH = b'{"outcome":"match","fields":{'
 DIFFER = b'{"outcome":"differ","fields":{'
 
 
-class VerifyItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class VerifyItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """One question: the record's key, the claims about it, and for a resource with history the day asked about."""
 
     key: dict[str, Scalar]

@@ -6,6 +6,8 @@ when the gateway's end closes, so a killed gateway leaves none behind.
 
 from __future__ import annotations
 
+import gc
+import os
 import signal
 import socket
 import struct
@@ -23,11 +25,18 @@ from datong.kernel import clock
 from datong.kernel.failures import Failure
 
 FRAME = struct.Struct(">I")
+NICENESS = 5
+"""When the processors do not suffice, single calls go before large ones."""
+GC_THRESHOLD = 200_000
+"""New containers between two collections: a large call makes some ten thousand, none in a cycle."""
 
 
 def main() -> None:
     descriptor, serving_dir, keys_dir = int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(NICENESS)
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)
     reader = ServingReader(Environment(serving_dir, writable=False))
     verifier = Verifier(reader, load_master_key(keys_dir))
     with socket.socket(fileno=descriptor) as channel, channel.makefile("rwb") as stream:

@@ -141,7 +141,7 @@ class Committer:
                 hint_zh="审计日志暂不可写；没有记录就不会应答。请稍后重试。",
                 private=self.log.broken,
             )
-        if self.waiting_count >= AUDIT_PENDING_ENTRIES_MAX:
+        if len(self._pending) + self._in_flight_entries >= AUDIT_PENDING_ENTRIES_MAX:
             raise Unavailable(
                 "Too many calls wait for the audit log. Try again in a few seconds.",
                 hint_zh="等待审计落盘的调用过多，请稍后重试。",
@@ -151,7 +151,8 @@ class Committer:
             raise TooLarge("An audit entry is at most 65,535 bytes.", bytes=len(entry))
         future: asyncio.Future[Committed] = self._loop.create_future()
         self._pending.append((entry, future))
-        self._schedule()
+        if not self._scheduled:
+            self._schedule()
         return future
 
     async def commit(self, entry: bytes) -> Committed:
