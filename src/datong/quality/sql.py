@@ -119,10 +119,12 @@ def date_sql(value: str, formats: Sequence[str], bindings: Bindings) -> str:
     if not formats:
         parsed = f"coalesce(try_cast({value} as date), {parsed})"
     parsed = bindings.share(parsed)
-    shaped = (
-        f"{value} not in ('infinity', 'epoch')" if formats else f"regexp_full_match({value}, {text_sql(_DATE_SHAPE)})"
-    )
-    return f"case when {parsed} >= date '0001-01-01' and {shaped} then {parsed} end"
+    if formats:
+        shaped = f"{value} not in ('infinity', 'epoch')"
+    else:  # most dates are written as DuckDB writes them, and then no regular expression is needed
+        shaped = f"({parsed}::varchar = {value} or regexp_full_match({value}, {text_sql(_DATE_SHAPE)}))"
+    in_range = f"{parsed} >= date '0001-01-01' and {parsed} <= date '9999-12-31'"
+    return bindings.share(f"case when {in_range} and {shaped} then {parsed} end", 1)
 
 
 def typed_sql(column: ColumnPlan, value: str, bindings: Bindings) -> str:
@@ -136,7 +138,7 @@ def typed_sql(column: ColumnPlan, value: str, bindings: Bindings) -> str:
             )
         case "number":
             number = bindings.share(f"try_cast({value} as double)")
-            return f"case when isfinite({number}) and not contains({value}, '_') then {number} end"
+            return bindings.share(f"case when isfinite({number}) and not contains({value}, '_') then {number} end", 1)
         case "date":
             return date_sql(value, column.date_formats, bindings)
         case "timestamp":
