@@ -179,7 +179,7 @@ class ServingReader:
         return [] if value is None else self._files_decoder.decode(value)
 
     def get_row(self, key: bytes) -> bytes | None:
-        found: bytes | None = self._transaction.get(key, db=self._rows)
+        found: bytes | None = self._transaction.get(key, None, self._rows)
         return found
 
     def all_grants(self) -> Iterator[GrantEntry]:
