@@ -10,6 +10,7 @@ import pytest
 
 from datong.collect import scan
 from datong.collect.checking import check_file
+from datong.collect.contracts import RowsLost
 from datong.collect.delimited import WantedColumn, scan_file
 from datong.quality.contracts import Check, CheckKind, CheckPlan, ColumnPlan, Dimension
 from datong.quality.sql import Bindings
@@ -113,3 +114,29 @@ def test_every_line_of_a_long_file(things: Path, tmp_path: Path) -> None:
     found = duckdb.execute(f"select line, rule from read_parquet('{checked.quarantine}') order by line").fetchall()
     rules = ["boolean.type", "string.unique", "date.type"]
     assert found == [(line, rules[line % 3000 // 1000]) for line in range(1000, ROWS + 2, 1000)]
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r", "\r\n"])
+@pytest.mark.parametrize("block_bytes", [1, 2, 5, 64 * 1024])
+def test_records_by_their_ordinals(
+    newline: str, block_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scan, "_BLOCK_BYTES", block_bytes)
+    path = tmp_path / "given.csv"
+    path.write_bytes(newline.join(["甲,b", "1,一", ",二", "3,三", "4,", "5,五"]).encode())
+    file = scan.PlainFile(
+        path=path, delimiter=",", newline=newline, header=("a", "b"), header_lines=1, has_quotes=False, lines=6
+    )
+    assert list(scan.read_records(file, [0, 1, 3, 4])) == [["1", "一"], [None, "二"], ["4", None], ["5", "五"]]
+
+
+def test_a_line_that_is_not_the_marked_row_stops_the_run(
+    things: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Planted: the lines are read one off, so their keys are not those that were marked."""
+    real = scan.read_records
+    monkeypatch.setattr(scan, "read_records", lambda file, ordinals: real(file, [o - 1 for o in ordinals]))
+    wanted = [WantedColumn(name=name, aliases=()) for name in TYPES]
+    plan = _plan(_check(CheckKind.UNIQUE, "string"))
+    with pytest.raises(RowsLost):
+        check_file(things, scan_file(things), wanted, plan, tmp_path)
