@@ -143,7 +143,7 @@ QUARANTINE_SHOWN_ROWS_MAX: Final = 200
 """Rows of one reason shown on a page; the CSV has all."""
 CSV_LINE_BYTES_MAX: Final = 16 * 1024 * 1024
 CSV_BUFFER_BYTES: Final = 32 * 1024 * 1024
-"""What DuckDB reads of a file at a time; at least CSV_LINE_BYTES_MAX. Its default is 16 lines of the greatest length."""
+"""What DuckDB reads of a file at a time, at least CSV_LINE_BYTES_MAX; its own default is 16 greatest lines."""
 CSV_SNIFF_BYTES: Final = 256 * 1024
 COLLECT_UNSHAPED_ROWS_MAX: Final = 100_000
 """Rows of one file that lack the header's number of fields; beyond it the file is refused: its delimiter is wrong."""
