@@ -2,7 +2,7 @@
 
 `landing/<agency>/<sha256>`, 0600, in a folder 0700: written beside, fsynced, renamed, the folder fsynced. The same
 bytes land once. Reading, writing and hashing run side by side over a few buffers used again and again, since all let go
-of the interpreter; what is written is sent to the disk on the way, so that the last fsync finds little left.
+of the interpreter.
 """
 
 from __future__ import annotations
@@ -27,8 +27,6 @@ from datong.kernel.limits import UPLOAD_BYTES_MAX
 
 _CHUNK_BYTES = 2 * 1024 * 1024
 _CHUNKS_IN_FLIGHT = 3
-_SYNC_CHUNKS = 16
-"""After so many chunks the file's data goes to the disk while the next ones are read and hashed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +48,11 @@ def land_file(settings: Settings, agency: str, source: Path | BinaryIO, *, bytes
             with ThreadPoolExecutor(1) as writer, ThreadPoolExecutor(1) as hasher:
                 received = 0
                 pending: deque[tuple[Future[None], Future[None]]] = deque()
-                for number, chunk in enumerate(_chunks(stream), 1):
+                for chunk in _chunks(stream):
                     received += len(chunk)
                     if received > bytes_max:
                         raise _too_large(bytes_max)
-                    write = _write_through if number % _SYNC_CHUNKS == 0 else _write
-                    pending.append((writer.submit(write, out, chunk), hasher.submit(digest.update, chunk)))
+                    pending.append((writer.submit(_write, out, chunk), hasher.submit(digest.update, chunk)))
                     scanner.update(chunk)
                     while len(pending) >= _CHUNKS_IN_FLIGHT:
                         _settle(pending.popleft())
@@ -120,11 +117,6 @@ def _write(out: BinaryIO, chunk: bytearray) -> None:
     rest = memoryview(chunk)
     while rest:
         rest = rest[out.write(rest) :]
-
-
-def _write_through(out: BinaryIO, chunk: bytearray) -> None:
-    _write(out, chunk)
-    os.fdatasync(out.fileno())
 
 
 def _settle(futures: tuple[Future[None], Future[None]]) -> None:
