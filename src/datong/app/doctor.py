@@ -12,7 +12,7 @@ import httpx
 import psycopg
 
 from datong.app.parts import PARTS
-from datong.kernel.config import SETTINGS, Secret, Settings
+from datong.kernel.config import SETTINGS, Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,8 +144,7 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
-    written = settings.run_dir / "postgres.dsn"
-    dsn = settings.database_url or (Secret(written.read_text().strip()) if written.is_file() else None)
+    dsn = settings.find_database()
     where = "DATONG_DATABASE_URL" if settings.database_url else "embedded"
     if dsn is None:
         yield Finding(level="note", name="database", what=f"{where}, not running", remedy="Start it with `datong up`.")

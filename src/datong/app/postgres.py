@@ -30,6 +30,7 @@ from psycopg import sql
 from datong.kernel import clock, ids
 from datong.kernel.config import Secret, Settings, make_private_dir
 from datong.kernel.failures import Misconfigured, Unavailable
+from datong.kernel.files import write_private
 from datong.kernel.limits import (
     POSTGRES_CONNECTIONS_MAX,
     POSTGRES_SHARED_BUFFERS_MIB,
@@ -67,7 +68,7 @@ class EmbeddedPostgres:
         self.for_tests = for_tests
         self.data_dir = settings.postgres_dir / "data"
         self.socket_dir = settings.run_dir / "postgres"
-        self.address_file = settings.run_dir / "postgres.dsn"
+        self.address_file = settings.database_file
 
     def address(self, database: str = DATABASE) -> Secret:
         """The DSN (a URL) of the platform's role; makes the password on first use, does not start anything."""
@@ -94,7 +95,7 @@ class EmbeddedPostgres:
                 self._launch(account, binaries)
             self._ensure_database()
             address = self.address()
-            write_private(self.address_file, address.reveal() + "\n")
+            write_private(self.address_file, (address.reveal() + "\n").encode())
         return address
 
     def stop(self, *, at_once: bool = False) -> None:
@@ -185,7 +186,7 @@ class EmbeddedPostgres:
         partial = self.data_dir.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)
         password_file = self.socket_dir / "initial-password"
-        write_private(password_file, self._password(ADMIN_ROLE) + "\n")
+        write_private(password_file, (self._password(ADMIN_ROLE) + "\n").encode())
         os.chown(password_file, account.uid, account.gid)
         options = ["--no-sync"] if self.for_tests else []
         try:
@@ -242,7 +243,7 @@ class EmbeddedPostgres:
             ("pg_hba.conf", _HBA),
             ("pg_ident.conf", ""),
         ):
-            write_private(self.data_dir / name, text)
+            write_private(self.data_dir / name, text.encode())
             os.chown(self.data_dir / name, account.uid, account.gid)
 
     def _remove_stale_lock_files(self) -> None:
@@ -323,7 +324,7 @@ class EmbeddedPostgres:
         path = self.settings.keys_dir / f"postgres-{role}.password"
         if not path.exists():
             make_private_dir(self.settings.keys_dir)
-            write_private(path, ids.new_token("pg") + "\n", only_if_missing=True)
+            write_private(path, (ids.new_token("pg") + "\n").encode(), only_if_missing=True)
         return path.read_text().strip()
 
     @contextmanager
@@ -383,26 +384,6 @@ def find_processes_in(folder: str) -> list[int]:
         except OSError:
             continue
     return found
-
-
-def write_private(path: Path, text: str, *, only_if_missing: bool = False) -> None:
-    """Write a 0600 file in one step: readers see the old text or the new one. `only_if_missing` never replaces."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.unlink(missing_ok=True)
-    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    if not only_if_missing:
-        partial.replace(path)
-        return
-    try:
-        os.link(partial, path)
-    except FileExistsError:
-        pass
-    finally:
-        partial.unlink()
 
 
 def _find_installation() -> Path:

@@ -26,6 +26,7 @@ from datong.app import parts, postgres
 from datong.kernel import clock
 from datong.kernel.config import Settings, make_private_dir
 from datong.kernel.failures import Conflict, Failure, Unavailable
+from datong.kernel.files import write_private
 from datong.kernel.limits import CHILD_RESTART_DELAY_S_MAX, CHILD_STARTUP_S_MAX, SHUTDOWN_S_MAX
 
 PR_SET_PDEATHSIG = 1
@@ -134,7 +135,7 @@ class Supervisor:
                 preexec_fn=_die_with_parent,  # noqa: PLW1509 - no threads run yet that could hold a lock
             )
         child.started_s = clock.monotonic_s()
-        postgres.write_private(self.settings.run_dir / f"{child.name}.pid", f"{child.process.pid}\n")
+        write_private(self.settings.run_dir / f"{child.name}.pid", f"{child.process.pid}\n".encode())
 
     def _wait_until_ready(self) -> None:
         deadline_s = clock.monotonic_s() + CHILD_STARTUP_S_MAX

@@ -114,6 +114,20 @@ class Settings:
         text = self._values["DATONG_DATABASE_URL"]
         return Secret(text) if text else None
 
+    @property
+    def database_file(self) -> Path:
+        """Where the supervisor writes the embedded server's address."""
+        return self.run_dir / "postgres.dsn"
+
+    def find_database(self) -> Secret | None:
+        """The database's address: DATONG_DATABASE_URL, else the embedded server's; None before that ever ran."""
+        if self.database_url is not None:
+            return self.database_url
+        try:
+            return Secret(self.database_file.read_text(encoding="utf-8").strip())
+        except OSError:
+            return None
+
     @cached_property
     def host(self) -> str:
         return self._values["DATONG_HOST"]

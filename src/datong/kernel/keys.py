@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from datong.kernel import ids
-from datong.kernel.config import make_private_dir
 from datong.kernel.failures import Misconfigured
+from datong.kernel.files import write_private
 
 
 def load_or_create_key(path: Path, size_bytes: int = 32) -> bytes:
@@ -17,19 +16,7 @@ def load_or_create_key(path: Path, size_bytes: int = 32) -> bytes:
     the one that comes second reads the first's. A key that others may read is refused (Misconfigured).
     """
     if not path.exists():
-        make_private_dir(path.parent)
-        beside = path.with_name(f".{path.name}.{os.getpid()}.{ids.random_bytes(6).hex()}")
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(ids.random_bytes(size_bytes))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(beside, path)
-        except FileExistsError:
-            pass
-        finally:
-            beside.unlink()
+        write_private(path, ids.random_bytes(size_bytes), only_if_missing=True)
     if path.stat().st_mode & 0o077:
         raise Misconfigured(f"Run: chmod 600 {path}. A key must be readable by its owner only.", path=str(path))
     key = path.read_bytes()

@@ -166,15 +166,12 @@ def close_lakes() -> None:
 
 def find_address(settings: Settings) -> Secret:
     """The DSN: DATONG_DATABASE_URL, or what the supervisor wrote down for the embedded server."""
-    if settings.database_url is not None:
-        return settings.database_url
-    written = settings.run_dir / "postgres.dsn"
-    try:
-        return Secret(written.read_text().strip())
-    except OSError:
+    address = settings.find_database()
+    if address is None:
         raise Misconfigured(
             "Start the platform with `datong up`, or set DATONG_DATABASE_URL.", setting="DATONG_DATABASE_URL"
-        ) from None
+        )
+    return address
 
 
 def temporary_folders(settings: Settings) -> Path:

@@ -11,11 +11,11 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from datong.kernel.audit.notes import NoteVerifier
+from datong.kernel.audit.notes import NoteVerifier, load_verifier
 from datong.kernel.audit.receipts import verify_receipt_file
 from datong.kernel.audit.verify import LogReport, export_entries, prove_entry, verify_log
 from datong.kernel.config import Settings, load_settings
-from datong.kernel.failures import BadInput, NotFound
+from datong.kernel.failures import BadInput
 from datong.kernel.terminal import print_json
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -124,10 +124,7 @@ def find_verifier(settings: Settings, key: Path | None) -> NoteVerifier:
                     "Save /.well-known/datong.json as it is, or give the key's line.", file=str(key)
                 ) from None
         return NoteVerifier.parse(text)
-    own = settings.keys_dir / "audit.key.pub"
-    if not own.is_file():
-        raise NotFound("This machine has no log of its own: name the published key with --key.", expected=str(own))
-    return NoteVerifier.parse(own.read_text(encoding="utf-8").strip())
+    return load_verifier(settings.keys_dir)
 
 
 def _read_control_rows() -> Any:

@@ -15,12 +15,7 @@ CONNECTION_AGE_S_MAX = 60
 
 def database_address(settings: Settings) -> Secret:
     """The libpq address of the database. Before the embedded server ever ran, one that fails to connect."""
-    if settings.database_url is not None:
-        return settings.database_url
-    written = settings.run_dir / "postgres.dsn"
-    if written.is_file():
-        return Secret(written.read_text().strip())
-    return Secret(f"host={settings.run_dir} dbname=datong user=datong")
+    return settings.find_database() or Secret(f"host={settings.run_dir} dbname=datong user=datong")
 
 
 def django_database(settings: Settings) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import orjson
 
-from datong.app.demo.files import write_private
 from datong.kernel import ids
 from datong.kernel.contracts import Actor, Role
+from datong.kernel.files import write_private
 from datong.kernel.identity import service as identity
 from datong.kernel.ids import AgencyId, MemberId, SystemId
 

@@ -12,7 +12,7 @@ from datong.catalog import service as catalog
 from datong.exchange import service as exchange
 from datong.exchange.contracts import Mode, Treatment
 from datong.exchange.requests import GrantState
-from datong.kernel.audit.notes import NoteVerifier
+from datong.kernel.audit.notes import load_verifier
 from datong.kernel.config import Settings
 from datong.kernel.failures import Failure, NotFound
 from datong.kernel.ids import ResourceId
@@ -81,7 +81,7 @@ def _grant_once(cast: Cast, tell: Teller) -> None:
 
 
 def _verify_divisions(settings: Settings, token: str, tell: Teller) -> None:
-    key = NoteVerifier.parse((settings.keys_dir / "audit.key.pub").read_text(encoding="utf-8").strip())
+    key = load_verifier(settings.keys_dir)
     client = SystemClient(f"http://{settings.host}:{settings.port}", token, key)
     item = {"key": {"code": "110103"}, "claims": {"name": "崇文区"}}
     acts.wait_until(

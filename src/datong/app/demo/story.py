@@ -13,16 +13,15 @@ import orjson
 from datong.app.demo import acts
 from datong.app.demo.cast import Cast, hire, issue_token, recall
 from datong.app.demo.client import Answer, SystemClient
-from datong.app.demo.files import write_private
 from datong.app.demo.telling import Teller
 from datong.exchange import service as exchange
 from datong.exchange.contracts import Mode, Treatment
 from datong.exchange.requests import GrantView
-from datong.kernel.audit.notes import NoteVerifier
+from datong.kernel.audit.notes import load_verifier
 from datong.kernel.audit.service import count_unsealed, find_sealed_rows
 from datong.kernel.audit.verify import verify_log
 from datong.kernel.config import Settings, make_private_dir
-from datong.kernel.failures import NotFound
+from datong.kernel.files import write_private
 from datong.kernel.ids import ResourceId
 from datong.lake import service as lake
 from datong.standards.divisions import national_divisions
@@ -169,11 +168,9 @@ class Story:
 
     # Steps ---------------------------------------------------------------------------------------------------------
     def _client(self, token: str) -> SystemClient:
-        public_key = self.settings.keys_dir / "audit.key.pub"
-        if not public_key.is_file():
-            raise NotFound("Start the gateway first.", expected=str(public_key))
-        key = NoteVerifier.parse(public_key.read_text(encoding="utf-8").strip())
-        return SystemClient(f"http://{self.settings.host}:{self.settings.port}", token, key)
+        return SystemClient(
+            f"http://{self.settings.host}:{self.settings.port}", token, load_verifier(self.settings.keys_dir)
+        )
 
     def _choose_items(self) -> list[dict[str, Any]]:
         """Three people of the accepted version, as a caller would send them, whose claims match."""
@@ -251,8 +248,9 @@ class Story:
 
     def _check_log(self) -> None:
         acts.wait_until(lambda: count_unsealed() == 0, "all audit rows are sealed")
-        public_key = (self.settings.keys_dir / "audit.key.pub").read_text(encoding="utf-8").strip()
-        report = verify_log(self.settings.audit_dir, NoteVerifier.parse(public_key), control_rows=find_sealed_rows)
+        report = verify_log(
+            self.settings.audit_dir, load_verifier(self.settings.keys_dir), control_rows=find_sealed_rows
+        )
         report.require_intact()
         self.tell.step(
             f"审计日志共{report.size:,}条，其中管理操作{report.control_rows_count:,}条，逐条验证完整，一条不缺。",

@@ -20,12 +20,10 @@ from datong.exchange.serving.verify import Verifier
 from datong.kernel import clock
 from datong.kernel.audit.committer import Committer
 from datong.kernel.audit.log import AuditLog
-from datong.kernel.audit.notes import load_or_create_signer
+from datong.kernel.audit.notes import AUDIT_KEY_NAME, load_or_create_signer
 from datong.kernel.audit.socket import AuditSocketServer
 from datong.kernel.config import Settings
 from datong.kernel.limits import GATEWAY_REFRESH_S, SHUTDOWN_S_MAX
-
-AUDIT_KEY_NAME = "audit.key"
 
 
 class Plane:

@@ -11,7 +11,7 @@ from datong.exchange.requests import GrantView
 from datong.exchange.service import grants
 from datong.kernel.audit.entries import decode_entry, seal_seq_of
 from datong.kernel.audit.failures import ReceiptInvalid
-from datong.kernel.audit.notes import NoteVerifier
+from datong.kernel.audit.notes import load_verifier
 from datong.kernel.audit.reader import LogReader
 from datong.kernel.audit.receipts import verify_receipt
 from datong.kernel.audit.verify import prove_entry
@@ -19,8 +19,6 @@ from datong.kernel.config import load_settings
 from datong.kernel.contracts import EVERY_AGENCY, Actor, Role
 from datong.kernel.failures import NotFound
 from datong.kernel.ids import GrantId
-
-PUBLIC_KEY_NAME = "audit.key.pub"
 
 
 class ReceiptNotFound(NotFound):
@@ -61,7 +59,7 @@ def check_receipt(actor: Actor, log_index: int) -> ReceiptCheck:
     grant = grants.get_grant(actor, GrantId(facts["grant"])) if facts.get("grant") else None
     if grant is None and not (Role.AUDITOR in actor.roles or EVERY_AGENCY in actor.agency_ids):
         raise ReceiptNotFound(index=log_index)
-    key = NoteVerifier.parse((settings.keys_dir / PUBLIC_KEY_NAME).read_text().strip())
+    key = load_verifier(settings.keys_dir)
     broken_step = ""
     try:
         verify_receipt(prove_entry(settings.audit_dir, log_index), key)

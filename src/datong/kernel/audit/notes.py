@@ -5,7 +5,6 @@ A log's name *is* its key's name: the key file holds both, so a changed public a
 
 from __future__ import annotations
 
-import os
 from base64 import b64decode, b64encode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from dataclasses import dataclass
@@ -17,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from datong.kernel.audit.failures import NoteInvalid
 from datong.kernel.audit.merkle import HASH_BYTES
-from datong.kernel.config import make_private_dir
-from datong.kernel.failures import Misconfigured
+from datong.kernel.failures import Misconfigured, NotFound
+from datong.kernel.files import write_private
 from datong.kernel.ids import random_bytes
 from datong.kernel.limits import AUDIT_NOTE_BYTES_MAX
 
@@ -170,25 +169,17 @@ class NoteSigner:
         return f"{_PRIVATE}+{self.name}+{self.verifier.id.hex()}+{secret}\n"
 
 
+AUDIT_KEY_NAME = "audit.key"
+"""The signing key's file in the folder of keys; beside it `.pub`, the published form."""
+
+
 def load_or_create_signer(path: Path, origin: str) -> NoteSigner:
     """The log's key from its 0600 file, made with the name `origin` when absent (beside it `.pub`, the published form).
 
     An existing key keeps its own name: a log's origin is decided once, whatever the address becomes.
     """
     if not path.exists():
-        make_private_dir(path.parent)
-        signer = NoteSigner.generate(origin)
-        temporary = path.with_name(f".{path.name}.{random_bytes(6).hex()}")
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(signer.private_text())
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            pass  # another process came first: its key is read below
-        finally:
-            temporary.unlink()
+        write_private(path, NoteSigner.generate(origin).private_text().encode(), only_if_missing=True)
     if path.stat().st_mode & 0o077:
         raise Misconfigured(f"Run `chmod 600 {path}`: others can read the audit log's signing key.", path=str(path))
     signer = parse_signer(path.read_text())
@@ -196,6 +187,17 @@ def load_or_create_signer(path: Path, origin: str) -> NoteSigner:
     if not published.exists():
         published.write_text(signer.verifier.text + "\n")
     return signer
+
+
+def load_verifier(keys_dir: Path) -> NoteVerifier:
+    """This platform's published log key. NotFound before the gateway has started once."""
+    published = keys_dir / f"{AUDIT_KEY_NAME}.pub"
+    if not published.is_file():
+        raise NotFound(
+            "This machine has no log of its own: start the gateway once, or name a key with --key.",
+            expected=str(published),
+        )
+    return NoteVerifier.parse(published.read_text(encoding="utf-8").strip())
 
 
 def parse_signer(text: str) -> NoteSigner:
