@@ -38,7 +38,7 @@ $(VENV)/.assets: $(VENV)/.core package.json package-lock.json tools/build_assets
 	@touch $@
 
 dev: $(VENV)/.dev $(VENV)/.assets ## Install everything a developer needs
-	@tools/need_chromium.sh
+	@tools/need_debian.sh
 
 # The two commands -------------------------------------------------------------------------------------------------------
 
