@@ -1,0 +1,1 @@
+"""Every file form as one plain text table."""
