@@ -138,6 +138,12 @@ REQUEST_TEXT_CHARACTERS_MAX: Final = 500
 GRANT_REASON_CHARACTERS_MIN: Final = 4
 """A refusal or revocation needs a reason of at least this many characters."""
 
+# Documents
+DOCUMENT_SIGNATURE_BYTES_MAX: Final = 8 * 1024
+"""A detached signature with its header."""
+PDF_HTML_BYTES_MAX: Final = 8 * 1024 * 1024
+"""A report laid out for paper, some hundreds of pages; larger ones are handed out as HTML or JSON."""
+
 # Collection
 QUARANTINE_SHOWN_ROWS_MAX: Final = 200
 """Rows of one reason shown on a page; the CSV has all."""

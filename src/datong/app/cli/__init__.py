@@ -22,7 +22,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-WITHOUT_DATABASE = frozenset({"up", "doctor", "receipt", "audit", "demo", "version"})
+WITHOUT_DATABASE = frozenset({"up", "doctor", "receipt", "audit", "demo", "version", "document"})
 """Commands that start without the control plane's models; the others are set up for them."""
 
 
@@ -41,7 +41,7 @@ def set_up(context: typer.Context) -> None:
 
 def register_commands() -> None:
     """The platform's own commands, then those of every part: its `cli.py` has `register(app)`."""
-    for module in ("up", "demo", "doctor", "proofs", "accounts"):
+    for module in ("up", "demo", "doctor", "proofs", "documents", "accounts"):
         import_module(f"datong.app.cli.{module}").register(app)
     for _, module in parts.existing_modules("cli"):
         import_module(module).register(app)

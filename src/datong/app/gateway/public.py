@@ -11,6 +11,7 @@ import orjson
 from datong.app.gateway.http import JSON, NO_STORE, Answer, problem_answer
 from datong.kernel.audit.committer import Committer
 from datong.kernel.audit.reader import LogReader
+from datong.kernel.documents.signing import load_public_keys
 from datong.kernel.failures import Failure, NotFound, Retry, Unavailable
 from datong.kernel.keys import load_or_create_key
 
@@ -35,6 +36,7 @@ class PublicLog:
 
     def __init__(self, audit_dir: Path, keys_dir: Path) -> None:
         self._reader = LogReader(audit_dir)
+        self.keys_dir = keys_dir
         self._turn = asyncio.Lock()
         self._reader_key = load_or_create_key(keys_dir / READER_KEY_NAME).hex()
         """Entries name systems, purposes and case numbers, so they are not for everybody."""
@@ -78,9 +80,9 @@ def describe_node(committer: Committer, public_url: str) -> Answer:
     return Answer(status=200, headers=[JSON, ("cache-control", "public, max-age=300")], body=orjson.dumps(value))
 
 
-def publish_keys(committer: Committer) -> Answer:
-    """`/.well-known/jwks.json` (RFC 7517): the log's Ed25519 key."""
-    body = orjson.dumps({"keys": [committer.log.signer.verifier.as_jwk()]})
+def publish_keys(committer: Committer, keys_dir: Path) -> Answer:
+    """`/.well-known/jwks.json` (RFC 7517): the log's Ed25519 key, and those that documents are signed with."""
+    body = orjson.dumps({"keys": [committer.log.signer.verifier.as_jwk(), *load_public_keys(keys_dir)]})
     return Answer(status=200, headers=[JSON, ("cache-control", "public, max-age=300")], body=body)
 
 

@@ -155,7 +155,7 @@ class Gateway:
         if path == "/.well-known/datong.json":
             return public.describe_node(self._committer, self._public_url)
         if path == "/.well-known/jwks.json":
-            return public.publish_keys(self._committer)
+            return public.publish_keys(self._committer, self._published.keys_dir)
         if path == "/healthz":
             return Answer(status=200, headers=[("content-type", "text/plain; charset=utf-8"), NO_STORE], body=b"ok\n")
         if path == "/readyz":
