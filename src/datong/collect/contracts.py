@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -12,9 +13,12 @@ from datong.kernel.paging import Page
 
 
 class RunState(StrEnum):
+    """Where a run stands. BLOCKED: checked, nothing written; it waits for somebody to resume it or to give it up."""
+
     RECEIVED = "received"
     CHECKING = "checking"
     COMMITTING = "committing"
+    BLOCKED = "blocked"
     DONE = "done"
     UNCHANGED = "unchanged"
     FAILED = "failed"
@@ -23,12 +27,109 @@ class RunState(StrEnum):
     def is_final(self) -> bool:
         return self in (RunState.DONE, RunState.UNCHANGED, RunState.FAILED)
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Nothing is going on: ended, or waiting for somebody."""
+        return self.is_final or self is RunState.BLOCKED
+
 
 class CollectMode(StrEnum):
-    """REPLACE: the file is the whole table. UPSERT: its rows are added, or take the place of rows with their key."""
+    """What a file's rows do to the table.
+
+    REPLACE: the file is the whole table. APPEND: its rows are added, once per file. UPSERT: its rows are added, or
+    take the place of rows with their key. DIFF: the file is the whole table, compared by key: only what differs is
+    written, and rows that it does not have are deleted.
+    """
 
     REPLACE = "replace"
+    APPEND = "append"
     UPSERT = "upsert"
+    DIFF = "diff"
+
+
+MODE_TITLES: Mapping[CollectMode, tuple[str, str]] = {
+    CollectMode.REPLACE: ("全量替换", "Replace all"),
+    CollectMode.APPEND: ("追加", "Append"),
+    CollectMode.UPSERT: ("按主键更新", "Insert or update by key"),
+    CollectMode.DIFF: ("全量比对", "Compare all by key"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a run's bytes came from. `cursor` is how far the source was read; whoever fetched stores it at the end."""
+
+    kind: str = "upload"
+    source_id: str = ""
+    cursor: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bill:
+    """The sender's account 对账单 of what was sent; what it leaves out is not compared.
+
+    `rows` are the file's data rows. `sums` maps a numeric column to the sum over all of them, `distinct` a column to
+    its number of different values, both under the contract's or the file's column name.
+    """
+
+    rows: int | None = None
+    bytes: int | None = None
+    sha256: str = ""
+    sums: Mapping[str, Decimal] = field(default_factory=dict)
+    distinct: Mapping[str, int] = field(default_factory=dict)
+    batch: str = ""
+    """The sender's own number of the delivery."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON holds it: exact numbers are text."""
+        return asdict(self) | {"sums": {name: str(value) for name, value in self.sums.items()}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillDifference:
+    """One point in which bill and delivery disagree. `what` is rows | bytes | sha256 | sum | distinct."""
+
+    what: str
+    column: str
+    billed: str
+    found: str
+
+
+class BlockKind(StrEnum):
+    """Why a run waits: the sender's bill, a rule that blocks the version, too many rows gone."""
+
+    BILL = "bill"
+    RULE = "rule"
+    DELETES = "deletes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One reason for which a run waits, in both languages, with its figures."""
+
+    kind: BlockKind
+    reason_zh: str
+    reason_en: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepChanges:
+    """What one cleaning step did to one column: how many cells were changed."""
+
+    column: str
+    step: str
+    changed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellChange:
+    """One cell that cleaning changed. `line` is where its row starts in the file as received."""
+
+    line: int
+    column: str
+    before: str | None
+    after: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +282,36 @@ class RowsLost(Exception):  # noqa: N818 - named as the failures are
 class AllQuarantined(BadInput):
     code = "all-quarantined"
     title, title_zh = "No row of the file was accepted", "文件中没有一行通过校验"
+
+
+class BillUnreadable(BadInput):
+    code = "bill-unreadable"
+    title, title_zh = "The bill cannot be read", "对账单无法读取"
+
+
+class BillMissing(BadInput):
+    code = "bill-missing"
+    title, title_zh = "The contract demands a bill with every file", "契约要求每个文件附对账单"
+
+
+class CleaningUnsupported(BadInput):
+    code = "cleaning-unsupported"
+    title, title_zh = "A cleaning step of the contract cannot be done", "契约中的清洗步骤无法执行"
+
+
+class ModeUnsupported(BadInput):
+    code = "mode-unsupported"
+    title, title_zh = "The contract does not allow this way of collecting", "契约不支持这种归集方式"
+
+
+class RunNotBlocked(Conflict):
+    code = "run-not-blocked"
+    title, title_zh = "This run does not wait for anybody", "这次归集不在等待处理"
+
+
+class LandedGone(NotFound):
+    code = "landed-gone"
+    title, title_zh = "The file is no longer kept; its digest is", "原文件已按期清除，仅保留指纹"
 
 
 class RunFailed(BadInput):
