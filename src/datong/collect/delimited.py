@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -122,10 +123,14 @@ class FileForm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedColumn:
-    """A column of the contract under every name that a header may use for it."""
+    """A column of the contract under every name that a header may use for it.
+
+    `units` are those in which a file may carry it (万元 where a cleaning step makes 元 of it); none: not said.
+    """
 
     name: str
     aliases: tuple[str, ...]
+    units: tuple[str, ...] = ()
 
 
 def scan_file(path: Path) -> ByteFacts:
@@ -171,7 +176,7 @@ def find_encoding(path: Path) -> str:
     with path.open("rb") as file:
         head = file.read(2)
     if head in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        _decode_all(path, "utf-16")
+        prove_encoding(path, "utf-16")
         return "utf-16"
     utf8 = _first_undecodable(path, "utf-8")
     if utf8 is None:
@@ -235,7 +240,8 @@ def _is_gb_line(path: Path, offset: int) -> bool:
     return True
 
 
-def _decode_all(path: Path, encoding: str) -> None:
+def prove_encoding(path: Path, encoding: str) -> None:
+    """Refuse a file that is not strictly in this encoding, with the byte and the line."""
     stop = _first_undecodable(path, encoding)
     if stop is not None:
         raise EncodingUnreadable(
@@ -353,12 +359,46 @@ def name_key(name: str) -> str:
     return unicodedata.normalize("NFKC", name).strip().casefold()
 
 
+_SUFFIX = re.compile(r"^(?P<name>.+?)\s*[(\[【]\s*(?:单位|unit)?\s*[::]?\s*(?P<unit>[^()\[\]【】]+?)\s*[)\]】]$")
+_MARKS = re.compile(r"[\s*]+")
+
+
+def split_unit(name: str) -> tuple[str, str]:
+    """GDP（亿元） → ("GDP", "亿元"); a name without a bracketed end comes back with ""."""
+    found = _SUFFIX.match(unicodedata.normalize("NFKC", name).strip())
+    return (found["name"], found["unit"]) if found else (name, "")
+
+
+def _name_keys(name: str) -> list[str]:
+    """What a header cell may mean, the surest first: as it stands; without spaces, line breaks and the star of a
+    required field; without a unit in brackets; the lowest of its levels (地址/省)."""
+    keys = [name_key(name)]
+    for part in (name, name.rsplit("/", 1)[-1], name.replace("/", "")):
+        plain = _MARKS.sub("", name_key(part))
+        keys += [plain, _MARKS.sub("", name_key(split_unit(part)[0]))]
+    return list(dict.fromkeys(key for key in keys if key))
+
+
 def match_names(header: Sequence[str], wanted: Sequence[WantedColumn]) -> dict[str, list[int]]:
-    """For each contract column found, the positions of the header cells that name it."""
+    """For each contract column found, the positions of the header cells that name it.
+
+    A cell that is a column's exact name wins over one that becomes it without its brackets; two that are equally sure
+    are both told, so that the caller refuses the repetition.
+    """
     by_key = {name_key(alias): column.name for column in wanted for alias in (*column.aliases, column.name)}
+    loose = {_MARKS.sub("", key): name for key, name in by_key.items()}
     found: dict[str, list[int]] = {}
+    left: list[tuple[int, list[str]]] = []
     for position, cell in enumerate(header):
-        name = by_key.get(name_key(cell))
+        exact, *others = _name_keys(cell) or [""]
+        name = by_key.get(exact)
+        if name is not None:
+            found.setdefault(name, []).append(position)
+        elif cell.strip():
+            left.append((position, [exact, *others]))
+    surely = set(found)
+    for position, keys in left:
+        name = next((loose[key] for key in keys if key in loose and loose[key] not in surely), None)
         if name is not None:
             found.setdefault(name, []).append(position)
     return found

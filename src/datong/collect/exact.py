@@ -53,7 +53,7 @@ class Normalised:
         return found
 
 
-class _SourceLines:
+class SourceLines:
     """The file's lines, bounded in length, remembering the text of the record being read."""
 
     def __init__(self, file: IO[str]) -> None:
@@ -92,8 +92,8 @@ def normalise(source: Path, form: FileForm, target: Path) -> Normalised:
     unshaped: list[UnshapedRow] = []
     records = 0
     csv.field_size_limit(CSV_LINE_BYTES_MAX)
-    with _open_text(source, form.encoding) as file, target.open("w", encoding="utf-8", newline="") as out:
-        lines = _SourceLines(file)
+    with open_text(source, form.encoding) as file, target.open("w", encoding="utf-8", newline="") as out:
+        lines = SourceLines(file)
         reader = csv.reader(lines, delimiter=form.delimiter, strict=True)
         writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
         _skip_header(reader, lines)
@@ -106,16 +106,16 @@ def normalise(source: Path, form: FileForm, target: Path) -> Normalised:
             except StopIteration:
                 break
             except csv.Error as failure:
-                _refuse_unclosed(failure, start)
+                refuse_unclosed(failure, start)
                 record = ["".join(lines.held).rstrip("\r\n")]
-                _put_aside(unshaped, start, record, "引号使用有误", "A quotation mark is out of place")
+                put_aside(unshaped, start, record, "引号使用有误", "A quotation mark is out of place")
                 continue
             if not record:
                 continue
             if len(record) == width + 1 and record[-1] == "":
                 record.pop()
             if len(record) != width:
-                _put_aside(
+                put_aside(
                     unshaped,
                     start,
                     record,
@@ -133,22 +133,24 @@ def normalise(source: Path, form: FileForm, target: Path) -> Normalised:
 
 def transcode(source: Path, encoding: str, target: Path) -> None:
     """The same text in UTF-8, line for line; strict, so it only follows `find_encoding`."""
-    with _open_text(source, encoding) as file, target.open("w", encoding="utf-8", newline="") as out:
+    with open_text(source, encoding) as file, target.open("w", encoding="utf-8", newline="") as out:
         while text := file.read(CHUNK_BYTES):
             out.write(text)
 
 
-def _open_text(path: Path, encoding: str) -> IO[str]:
+def open_text(path: Path, encoding: str) -> IO[str]:
+    """The file's text, decoded strictly, without a byte-order mark, line ends as they are."""
     name = "utf-8-sig" if encoding == "utf-8" else encoding
     return path.open("r", encoding=name, newline="", errors="strict", buffering=CHUNK_BYTES)
 
 
-def _skip_header(reader: Iterator[list[str]], lines: _SourceLines) -> None:
+def _skip_header(reader: Iterator[list[str]], lines: SourceLines) -> None:
     next(reader)
     lines.start_record()
 
 
-def _refuse_unclosed(failure: csv.Error, start: int) -> None:
+def refuse_unclosed(failure: csv.Error, start: int) -> None:
+    """Raise QuoteUnclosed when that is what the csv reader says; any other fault is the row's own."""
     if "unexpected end of data" in str(failure):
         raise QuoteUnclosed(
             f"The quotation mark opened in the record that begins on line {start} is never closed.",
@@ -157,7 +159,8 @@ def _refuse_unclosed(failure: csv.Error, start: int) -> None:
         ) from failure
 
 
-def _put_aside(unshaped: list[UnshapedRow], line: int, fields: list[str], zh: str, en: str) -> None:
+def put_aside(unshaped: list[UnshapedRow], line: int, fields: list[str], zh: str, en: str) -> None:
+    """Keep a row that has no place in the table, with its reason. Raises RowsUnshaped when they are too many."""
     if len(unshaped) >= COLLECT_UNSHAPED_ROWS_MAX:
         raise RowsUnshaped(
             f"More than {COLLECT_UNSHAPED_ROWS_MAX} rows, the last on line {line}: {en}. Check the delimiter.",

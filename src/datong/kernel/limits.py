@@ -163,6 +163,61 @@ COLLECT_SPILL_GB_MAX: Final = 16
 COLLECT_THREADS_MAX: Final = 4
 COLLECT_RECOVER_S: Final = 300
 """How often runs without a living job are looked for."""
+READER_HEADER_ROWS_SEARCHED: Final = 60
+"""The header of a table is looked for in so many rows, below titles and notes."""
+READER_NOTE_ROWS_MAX: Final = 200
+"""Footnotes below a table; a longer tail is rows without the header's shape."""
+READER_NOTE_CHARACTERS_MAX: Final = 2000
+READER_UNPACKED_BYTES_MAX: Final = 4 * 1024**3
+"""A packed file, unpacked: an archive's member, a gzip stream."""
+READER_MEMBERS_MAX: Final = 2000
+"""Members of one archive."""
+READER_EXCEL_BYTES_MAX: Final = 512 * 1024 * 1024
+"""A workbook, unpacked: it is held in memory to be read. Larger tables are sent as CSV or Parquet."""
+READER_RECORD_BYTES_MAX: Final = 16 * 1024 * 1024
+"""One JSON or XML record as text."""
+READER_DEPTH_MAX: Final = 64
+"""Nesting of a JSON or XML record."""
+READER_MEMORY_MIB: Final = 1024
+"""DuckDB's memory while it reads Parquet or a shapefile."""
+
+# Sources
+SOURCE_OPTION_CHARACTERS_MAX: Final = 20_000
+"""One option of a source, such as its query."""
+SOURCE_SECRET_CHARACTERS_MAX: Final = 20_000
+SOURCE_CONNECT_S_MAX: Final = 10
+SOURCE_STATEMENT_S_MAX: Final = 1800
+"""One statement on a source's database, or the silence of any source in between."""
+SOURCE_TEST_S_MAX: Final = 20
+"""One statement of a connection test."""
+SOURCE_TEST_ROWS_MAX: Final = 1_000_000
+"""A connection test counts rows up to here."""
+SOURCE_BATCH_ROWS_MAX: Final = 5_000_000
+SOURCE_WINDOW_ROWS_MAX: Final = 500_000
+"""Rows within the look-back whose digests a source remembers, 16 bytes each."""
+SOURCE_PAGES_MAX: Final = 100_000
+"""Pages of one HTTP fetch."""
+SOURCE_PAGE_BYTES_MAX: Final = 64 * 1024 * 1024
+SOURCE_TRIES_MAX: Final = 6
+"""Tries of one HTTP page, with growing pauses."""
+SOURCE_PAUSE_S_MAX: Final = 60
+"""The longest pause between two tries, also where Retry-After asks for more: then the fetch ends and is due later."""
+SOURCE_RESUME_S_MAX: Final = 3600
+"""A broken HTTP fetch goes on at its page within this time; later it begins anew."""
+SOURCE_MESSAGES_MAX: Final = 1_000_000
+"""Messages of one MQTT batch."""
+SOURCE_BATCH_S_MAX: Final = 60
+"""An MQTT fetch holds one of the worker's places for at most this long."""
+SOURCE_FILES_SEEN_MAX: Final = 100_000
+"""Files in one watched folder."""
+SOURCE_BACK_OFF_S_MAX: Final = 6 * 3600
+"""The longest pause after failures in a row."""
+SOURCE_POLL_S: Final = 5
+"""How often due sources are looked for."""
+SOURCE_CASE_DAYS: Final = 3
+"""Working days within which a steward looks at a source that fails."""
+SOURCE_CLOCK_SKEW_S_MAX: Final = 60
+"""A connection test warns beyond it."""
 
 # Processes
 CHILD_RESTART_DELAY_S_MAX: Final = 30
