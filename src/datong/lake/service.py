@@ -330,6 +330,12 @@ def current_version(resource_id: ResourceId) -> VersionView | None:
     return _view(version) if version is not None else None
 
 
+def find_version_of_runs(run_ids: Sequence[str]) -> VersionView | None:
+    """The latest version that one of these runs made: whether a batch is in the table already."""
+    version = Version.objects.filter(run_id__in=run_ids).order_by("-created_at").first()
+    return _view(version) if version is not None else None
+
+
 def find_versions(
     resource_id: ResourceId, *, before_number: int | None = None, limit: int = PAGE_ROWS_DEFAULT
 ) -> list[VersionView]:

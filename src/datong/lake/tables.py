@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
-from datong.kernel.failures import BadInput
+from datong.kernel.failures import BadInput, Conflict
 from datong.lake.contracts import Columns, Counts, TableColumn, TableMismatch
 from datong.lake.engine import quote_name
 
@@ -223,3 +223,163 @@ def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
 def columns_of(pairs: Sequence[tuple[str, str]]) -> tuple[TableColumn, ...]:
     """Columns from plain (name, logical type) pairs."""
     return tuple(TableColumn(name=name, logical_type=logical_type) for name, logical_type in pairs)
+
+
+# Writing what differs ----------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyedCounts:
+    """What a keyed write found: `late` rows were older than what stands under their key, and were left out."""
+
+    counts: Counts
+    unchanged: int = 0
+    late: int = 0
+
+
+class DeletesTooMany(Conflict):
+    """More rows would go than the guard allows: nothing was written. `facts` has the figures."""
+
+    code = "lake-deletes-too-many"
+    title, title_zh = "Too many rows would be deleted", "将删除的行过多"
+
+
+def write_append(connection: duckdb.DuckDBPyConnection, table: str, source: Source) -> Counts:
+    """Add the source's rows to what there is. It does not know whether they came before: the caller does."""
+    name = qualify(table)
+    rows_before = _count(connection, name)
+    with _source_sql(connection, source) as rows:
+        connection.execute(f"insert into {name} by name {rows}")
+    rows_after = _count(connection, name)
+    return Counts(rows=rows_after, inserted=rows_after - rows_before, is_changed=rows_after != rows_before)
+
+
+def write_upsert(
+    connection: duckdb.DuckDBPyConnection, table: str, source: Source, *, key: Sequence[str], newest_by: str = ""
+) -> KeyedCounts:
+    """As `write_merge`; with `newest_by`, a time column, a row never takes the place of one with a later time."""
+    with _staged(connection, table, source, key) as stage:
+        found = _compare(connection, table, stage, key, newest_by)
+        _write_differing(connection, table, stage, found)
+        counts = Counts(
+            rows=_count(connection, qualify(table)),
+            inserted=found.inserted,
+            updated=found.updated,
+            is_changed=bool(found.inserted or found.updated),
+        )
+    return KeyedCounts(counts=counts, unchanged=found.unchanged, late=found.late)
+
+
+def write_diff(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    source: Source,
+    *,
+    key: Sequence[str],
+    deletes_share_max: float | None = None,
+) -> KeyedCounts:
+    """Bring the table to the source by key: insert, update and delete what differs, leave every other row untouched.
+
+    Raises DeletesTooMany before anything is written when more than `deletes_share_max` of the present rows would go.
+    """
+    name = qualify(table)
+    with _staged(connection, table, source, key) as stage:
+        rows_before = _count(connection, name)
+        found = _compare(connection, table, stage, key, "")
+        deleted = rows_before - found.unchanged - found.updated
+        if deletes_share_max is not None and deleted > deletes_share_max * rows_before:
+            raise DeletesTooMany(
+                f"{deleted} of {rows_before} rows are not in the file.",
+                hint_zh=f"现有{rows_before}行中有{deleted}行不在文件中。",
+                rows_before=rows_before,
+                rows_deleted=deleted,
+                share_max=deletes_share_max,
+            )
+        if deleted:
+            connection.execute(
+                f"delete from {name} as kept where not exists (select 1 from {stage} as given where {found.same_key})"
+            )
+        _write_differing(connection, table, stage, found)
+        counts = Counts(
+            rows=_count(connection, name),
+            inserted=found.inserted,
+            updated=found.updated,
+            deleted=deleted,
+            is_changed=bool(found.inserted or found.updated or deleted),
+            replaces=True,
+        )
+    return KeyedCounts(counts=counts, unchanged=found.unchanged)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Difference:
+    """How staged rows compare with the table's, and the SQL that tells them apart."""
+
+    same_key: str
+    is_newer: str
+    others: tuple[str, ...]
+    staged: tuple[str, ...]
+    inserted: int
+    updated: int
+    late: int
+    unchanged: int
+
+
+@contextmanager
+def _staged(connection: duckdb.DuckDBPyConnection, table: str, source: Source, key: Sequence[str]) -> Iterator[str]:
+    """The source as a temporary table for the block. Raises TableMismatch for keys that are missing or come twice."""
+    stage = quote_name(f"stage {table}")
+    with _source_sql(connection, source) as rows:
+        connection.execute(f"create or replace temp table {stage} as {rows}")
+    try:
+        staged = [row[0] for row in connection.execute(f"select column_name from (describe {stage})").fetchall()]
+        unknown = [column for column in [*staged, *key] if column not in read_columns(connection, table)]
+        if unknown or not key or any(column not in staged for column in key):
+            raise TableMismatch("Give the key's columns and no others than the table's.", table=table, unknown=unknown)
+        keys = ", ".join(quote_name(column) for column in key)
+        twice = _count(connection, f"(select 1 from {stage} group by {keys} having count(*) > 1)")
+        if twice:
+            raise TableMismatch("Quarantine rows whose key comes twice before writing.", table=table, keys_twice=twice)
+        yield stage
+    finally:
+        connection.execute(f"drop table if exists {stage}")
+
+
+def _compare(
+    connection: duckdb.DuckDBPyConnection, table: str, stage: str, key: Sequence[str], newest_by: str
+) -> _Difference:
+    staged = tuple(row[0] for row in connection.execute(f"select column_name from (describe {stage})").fetchall())
+    others = tuple(column for column in staged if column not in key)
+    same_key = " and ".join(f"kept.{quote_name(c)} = given.{quote_name(c)}" for c in key)
+    differs = " or ".join(f"kept.{quote_name(c)} is distinct from given.{quote_name(c)}" for c in others) or "false"
+    time = quote_name(newest_by) if newest_by else ""
+    is_older = f"(given.{time} < kept.{time} or given.{time} is null and kept.{time} is not null)" if time else "false"
+    inserted, updated, late, unchanged = connection.execute(
+        f"select count(*) filter (kept.rowid is null), "
+        f"count(*) filter (kept.rowid is not null and ({differs}) and not coalesce({is_older}, false)), "
+        f"count(*) filter (kept.rowid is not null and ({differs}) and coalesce({is_older}, false)), "
+        f"count(*) filter (kept.rowid is not null and not ({differs})) "
+        f"from {stage} as given left join {qualify(table)} as kept on {same_key}"
+    ).fetchall()[0]
+    return _Difference(
+        same_key=same_key,
+        is_newer=f"({differs}) and not coalesce({is_older}, false)",
+        others=others,
+        staged=staged,
+        inserted=int(inserted),
+        updated=int(updated),
+        late=int(late),
+        unchanged=int(unchanged),
+    )
+
+
+def _write_differing(connection: duckdb.DuckDBPyConnection, table: str, stage: str, found: _Difference) -> None:
+    """Insert the new rows and update those that differ: one MERGE, none when there is nothing to do."""
+    if not (found.inserted or found.updated):
+        return
+    changes = ", ".join(f"{quote_name(c)} = given.{quote_name(c)}" for c in found.others)
+    when_matched = f"when matched and ({found.is_newer}) then update set {changes}" if found.updated else ""
+    names = ", ".join(quote_name(c) for c in found.staged)
+    values = ", ".join(f"given.{quote_name(c)}" for c in found.staged)
+    connection.execute(
+        f"merge into {qualify(table)} as kept using {stage} as given on ({found.same_key}) {when_matched} "
+        f"when not matched then insert ({names}) values ({values})"
+    )
