@@ -144,6 +144,22 @@ DOCUMENT_SIGNATURE_BYTES_MAX: Final = 8 * 1024
 PDF_HTML_BYTES_MAX: Final = 8 * 1024 * 1024
 """A report laid out for paper, some hundreds of pages; larger ones are handed out as HTML or JSON."""
 
+# Quality
+QUALITY_EXPRESSION_CHARACTERS_MAX: Final = 2000
+"""One condition of a quality rule."""
+QUALITY_EXPRESSION_NODES_MAX: Final = 200
+"""Parts of one condition: columns, values and operators."""
+QUALITY_FINDINGS_SHOWN_MAX: Final = 200
+"""Failing rows of one rule that a page or a report shows; the download has all."""
+QUALITY_KEYS_FETCHED_MAX: Final = 100_000
+"""Keys of failing rows that a run on another engine brings back for one rule."""
+QUALITY_ENGINE_START_S_MAX: Final = 60
+"""How long a Sail server of our own may take to answer."""
+QUALITY_TREND_REPORTS_MAX: Final = 24
+QUALITY_WAIVER_DAYS_MAX: Final = 366
+QUALITY_ORDERS_PER_REPORT_MAX: Final = 200
+"""Work orders that one version may open, one for each broken rule."""
+
 # Collection
 QUARANTINE_SHOWN_ROWS_MAX: Final = 200
 """Rows of one reason shown on a page; the CSV has all."""
@@ -163,6 +179,21 @@ COLLECT_SPILL_GB_MAX: Final = 16
 COLLECT_THREADS_MAX: Final = 4
 COLLECT_RECOVER_S: Final = 300
 """How often runs without a living job are looked for."""
+BILL_BYTES_MAX: Final = 256 * 1024
+BILL_COLUMNS_MAX: Final = 50
+"""Columns of one bill with a control sum or a count of different values."""
+COLLECT_DELETES_SHARE_MAX: Final = 0.2
+"""A full comparison that would delete a greater share of the table waits for somebody to confirm it."""
+COLLECT_DELETES_ROWS_FREE: Final = 10
+"""So few deleted rows never wait, however small the table."""
+CHANGES_SHOWN_ROWS_MAX: Final = 200
+"""Cleaned cells shown on a page; the terminal lists all."""
+LANDING_EXPIRE_S: Final = 3600
+"""How often landed files past their retention are looked for."""
+LANDING_DAYS_DEFAULT: Final = 180
+"""How long a landed file is kept where neither contract nor deployment says otherwise; its digest stays for ever."""
+COLLECT_CASE_DAYS: Final = 3
+"""Working days that a steward has for a failed or waiting run."""
 READER_HEADER_ROWS_SEARCHED: Final = 60
 """The header of a table is looked for in so many rows, below titles and notes."""
 READER_NOTE_ROWS_MAX: Final = 200
