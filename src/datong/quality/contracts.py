@@ -1,4 +1,8 @@
-"""The values of quality: a check, a plan of checks, and the score of a run in the six dimensions of GB/T 36344-2018."""
+"""The values of quality: a check, a plan of checks, and the score of a run in the six dimensions of GB/T 36344-2018.
+
+A check is of one of three kinds. A *row check* looks at one row, a *unique check* at all rows of one key; both run in
+collection's scan. A *set check* needs other rows or other tables and runs after it.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any
 
 from datong.kernel.failures import BadInput
@@ -51,6 +56,71 @@ class CheckKind(StrEnum):
     COMPARE = "compare"
     FRESH = "fresh"
     UNIQUE = "unique"
+    MISSING = "missing"
+    EXPRESSION = "expression"
+    FOREIGN_KEY = "foreign-key"
+    CROSS_TABLE = "cross-table"
+    DUPLICATE = "duplicate"
+    ROW_COUNT = "row-count"
+    ROW_CHANGE = "row-change"
+    DRIFT = "drift"
+    TABLE_FRESH = "table-fresh"
+    SQL = "sql"
+
+
+SET_KINDS = frozenset(
+    {
+        CheckKind.FOREIGN_KEY,
+        CheckKind.CROSS_TABLE,
+        CheckKind.DUPLICATE,
+        CheckKind.ROW_COUNT,
+        CheckKind.ROW_CHANGE,
+        CheckKind.DRIFT,
+        CheckKind.TABLE_FRESH,
+        CheckKind.SQL,
+    }
+)
+TABLE_LEVEL_KINDS = frozenset(
+    {CheckKind.ROW_COUNT, CheckKind.ROW_CHANGE, CheckKind.DRIFT, CheckKind.TABLE_FRESH, CheckKind.SQL}
+)
+"""Kinds that judge the table as a whole: a measured value, no rows."""
+
+
+class Operator(StrEnum):
+    """How a measured value is held against a bound: ODCS 3.1, Data Quality, operators of library metrics."""
+
+    MUST_BE = "mustBe"
+    MUST_NOT_BE = "mustNotBe"
+    GREATER = "mustBeGreaterThan"
+    GREATER_OR_EQUAL = "mustBeGreaterOrEqualTo"
+    LESS = "mustBeLessThan"
+    LESS_OR_EQUAL = "mustBeLessOrEqualTo"
+    BETWEEN = "mustBeBetween"
+    NOT_BETWEEN = "mustNotBeBetween"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """What a measured value must be. `unit` is rows or percent (of the rows read); `high` only for the two betweens."""
+
+    operator: Operator
+    low: float
+    high: float | None = None
+    unit: str = "rows"
+
+    def is_met(self, measured: float) -> bool:
+        """Both ends of a between belong to it."""
+        high = self.low if self.high is None else self.high
+        return {
+            Operator.MUST_BE: measured == self.low,
+            Operator.MUST_NOT_BE: measured != self.low,
+            Operator.GREATER: measured > self.low,
+            Operator.GREATER_OR_EQUAL: measured >= self.low,
+            Operator.LESS: measured < self.low,
+            Operator.LESS_OR_EQUAL: measured <= self.low,
+            Operator.BETWEEN: self.low <= measured <= high,
+            Operator.NOT_BETWEEN: not self.low <= measured <= high,
+        }[self.operator]
 
 
 class Severity(StrEnum):
@@ -65,7 +135,11 @@ class Check:
     """One rule over one column, or several for `unique` and `compare`.
 
     `params` by kind: length {min,max} · pattern {pattern} · range {min,max} as text · code-list {values} ·
-    division {codes: [[code, from, to)…], as_of_column} · compare {operator, right, right_is} · fresh {not_before}.
+    division {codes: [[code, from, to)…], as_of_column} · compare {operator, right, right_is} · fresh {not_before} ·
+    missing {tokens} · expression {text}. `when` and `exception` are conditions on the row in the language of
+    `quality.expressions`: the check holds only where `when` is true, and a row where `exception` is true costs nothing.
+    `bound` is the tolerance of the whole table; None means that no row may break the check. `blocks` stops the version
+    while the check is broken. `weight` counts in its dimension's mean.
     """
 
     id: str
@@ -77,6 +151,49 @@ class Check:
     reason_zh: str
     reason_en: str
     params: Mapping[str, Any] = field(default_factory=dict)
+    when: str = ""
+    exception: str = ""
+    bound: Bound | None = None
+    blocks: bool = False
+    weight: float = 1.0
+
+    @property
+    def is_table_level(self) -> bool:
+        return self.kind in TABLE_LEVEL_KINDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """Another table that a set check reads. The caller registers it under `relation`, with `columns` in lake types.
+
+    `resource_id` is the resource whose present version it is; the plan's own id means the version before this run.
+    """
+
+    resource_id: str
+    columns: tuple[str, ...]
+
+    @property
+    def relation(self) -> str:
+        """The view's name; plain letters, so that it needs no quotes."""
+        return "reference_" + sha256(self.resource_id.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetCheck(Check):
+    """A check that needs other rows or other tables.
+
+    `plans` are the columns that it reads of the rows under check. `sql(rows)` is one select over the relation `rows`,
+    which has `ordinal` (bigint) and these columns: as the file's texts, or typed as in the lake with `is_typed`. It
+    gives `ordinal` of every failing row or, for a table-level check, one row (`measured` double, `is_broken` boolean).
+    """
+
+    plans: tuple[ColumnPlan, ...] = ()
+    references: tuple[Reference, ...] = ()
+
+    def sql(self, rows: str, *, is_typed: bool = False) -> str:
+        from datong.quality.sets import set_check_sql
+
+        return set_check_sql(self, rows, is_typed=is_typed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +210,12 @@ class ColumnPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckPlan:
-    """All checks of one contract as of one day. `row_checks` look at one row; `unique_checks` look at all."""
+    """All checks of one contract as of one day, each in its group.
+
+    `checks` are those of the scan, whose order gives each its bit; `set_checks` run after it. A set check whose
+    reference the caller does not have (no version yet) is left out of `bad_by_check` and reported as not evaluated.
+    `waived` are the ids of rules under a waiver on that day.
+    """
 
     resource_id: str
     contract_version: str
@@ -101,15 +223,34 @@ class CheckPlan:
     columns: tuple[ColumnPlan, ...]
     row_checks: tuple[Check, ...]
     unique_checks: tuple[Check, ...]
+    set_checks: tuple[SetCheck, ...] = ()
+    waived: frozenset[str] = frozenset()
 
     @property
     def checks(self) -> tuple[Check, ...]:
         return self.row_checks + self.unique_checks
 
+    @property
+    def all_checks(self) -> tuple[Check, ...]:
+        return self.row_checks + self.unique_checks + self.set_checks
+
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """Every other table that the set checks read, once, with all columns that any of them needs."""
+        columns: dict[str, dict[str, None]] = {}
+        for check in self.set_checks:
+            for reference in check.references:
+                columns.setdefault(reference.resource_id, {}).update(dict.fromkeys(reference.columns))
+        return tuple(Reference(resource_id=key, columns=tuple(names)) for key, names in columns.items())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleScore:
-    """What one rule found. `score` is 100 × (rows − bad) / rows, and 0 for an empty table."""
+    """What one rule found. `score` is 100 × (rows − bad) / rows, and 0 for an empty table.
+
+    `is_broken` says that the rule does not hold for the table: a row breaks it, or its bound is not met. `measured` is
+    what the bound was held against. A waived rule and one that could not be evaluated have no part in the score.
+    """
 
     check_id: str
     kind: str
@@ -120,6 +261,12 @@ class RuleScore:
     reason_en: str
     rows_bad: int
     score: float
+    is_broken: bool = False
+    blocks: bool = False
+    is_waived: bool = False
+    is_evaluated: bool = True
+    measured: float | None = None
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +276,68 @@ class RunScore:
     total: float
     dimensions: Mapping[str, float]
     rules: tuple[RuleScore, ...]
+    columns: Mapping[str, float] = field(default_factory=dict)
+    """Mean score of each column's rules."""
+
+
+class Grade(StrEnum):
+    """Five grades of a score. The cuts are ours; GB/T 36344 leaves them to the user."""
+
+    EXCELLENT = "excellent"
+    GOOD = "good"
+    MEDIUM = "medium"
+    FAIR = "fair"
+    POOR = "poor"
+
+
+GRADES: tuple[tuple[float, Grade, str, str], ...] = (
+    (95.0, Grade.EXCELLENT, "优", "Excellent"),
+    (85.0, Grade.GOOD, "良", "Good"),
+    (75.0, Grade.MEDIUM, "中", "Medium"),
+    (60.0, Grade.FAIR, "合格", "Fair"),
+    (0.0, Grade.POOR, "差", "Poor"),
+)
+"""(lowest score, grade, title_zh, title_en), best first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What earlier versions of the resource held: row counts, newest first. Empty before the first version."""
+
+    row_counts: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaiverView:
+    """Somebody's word that a rule of a resource need not hold until a day, included."""
+
+    id: str
+    resource_id: str
+    rule_id: str
+    until: date
+    reason: str
+    granted_by: str
+    granted_at: str
+    ended_at: str | None = None
+    resource_title: str = ""
+    resource_title_en: str = ""
+    agency_name: str = ""
+    agency_name_en: str = ""
+
+    def holds_on(self, day: date) -> bool:
+        return self.ended_at is None and day <= self.until
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockingFinding:
+    """A broken rule that keeps a version from being made."""
+
+    check_id: str
+    column: str
+    reason_zh: str
+    reason_en: str
+    rows_bad: int
+    measured: float | None = None
 
 
 class RuleUnsupported(BadInput):

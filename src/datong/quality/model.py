@@ -1,51 +1,42 @@
-"""From a contract to its checks, and from counts to a score. Pure: no engine, no clock, no file.
-
-Scores follow the practice on GB/T 36344-2018: a rule scores 100 × (rows − bad) / rows and an empty table 0; a
-dimension is the mean of its rules; the total is the weighted mean of the dimensions that have a rule.
-"""
+"""From a contract to its checks. Pure: no engine, no clock, no file. The score of what they find is in `scoring`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import replace
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
-from datong.catalog.values import Column, DataContract, QualityRule
-from datong.catalog.words import IdentifierKind, LogicalType, UpdateCycle
+from datong.catalog.values import Column, DataContract
+from datong.catalog.words import IdentifierKind, LogicalType
 from datong.quality.contracts import (
-    DIMENSION_WEIGHTS,
     Check,
     CheckKind,
     CheckPlan,
     ColumnPlan,
     Dimension,
-    RuleScore,
+    History,
     RuleUnsupported,
-    RunScore,
+    SetCheck,
     Severity,
 )
+from datong.quality.library import column_rule_checks, table_rule_checks
+from datong.quality.rule_words import Given, is_zero, live_rules, severity_of
+from datong.quality.scoring import rule_score, score_rules, score_run
+from datong.quality.set_rules import foreign_key_check
 from datong.standards.code_lists import get_code_list
 from datong.standards.divisions import Divisions
 
-_COMPARISON = re.compile(r"\s*([A-Za-z_]\w*)\s*(<=|>=|!=|<>|==|=|<|>)\s*([A-Za-z_]\w*)\s*")
+__all__ = ["compile_checks", "date_forms", "rule_score", "score_rules", "score_run"]
+
+_Check = TypeVar("_Check", bound=Check)
 _JDK_LETTERS = (
     ("yyyy", "%Y"), ("MM", "%m"), ("M", "%m"), ("dd", "%d"), ("d", "%d"), ("HH", "%H"), ("H", "%H"),
     ("mm", "%M"), ("SSS", "%g"), ("ss", "%S"), ("XXX", "%z"), ("'T'", "T"),
 )  # fmt: skip
 _FULL_FORMS = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%Y年%m月%d日")
-_CYCLE_DAYS: Mapping[UpdateCycle, int] = {
-    UpdateCycle.REALTIME: 1,
-    UpdateCycle.HOURLY: 1,
-    UpdateCycle.DAILY: 1,
-    UpdateCycle.WEEKLY: 7,
-    UpdateCycle.TEN_DAYS: 10,
-    UpdateCycle.MONTHLY: 31,
-    UpdateCycle.QUARTERLY: 92,
-    UpdateCycle.HALF_YEARLY: 184,
-    UpdateCycle.YEARLY: 366,
-}
-"""How old a delivery may be under each 更新周期: used by the rule `freshness`."""
 _EVER = (date(1, 1, 1), date(9999, 12, 31))
 _TYPE_WORDS = {
     "integer": ("整数", "an integer"),
@@ -56,24 +47,77 @@ _TYPE_WORDS = {
 }
 
 
-def compile_checks(contract: DataContract, as_of: date, *, divisions: Divisions | None = None) -> CheckPlan:
+def compile_checks(
+    contract: DataContract,
+    as_of: date,
+    *,
+    divisions: Divisions | None = None,
+    references: Container[str] | None = None,
+    history: History | None = None,
+    waived: frozenset[str] = frozenset(),
+) -> CheckPlan:
     """Every check that the contract implies. Raises RuleUnsupported for a rule off the closed list, CodeListUnknown.
 
     `as_of` is the day on which division codes must exist and birth dates must lie; `divisions` is the table to use
-    when a column holds division codes.
+    when a column holds division codes. `references`, when given, are the resources that exist: a rule that names
+    another is refused. `history` is what the versions before held. `waived` are the rules under a waiver that day.
     """
-    row_checks: list[Check] = []
+    columns = tuple(_column_plan(column) for column in contract.columns)
+    given = Given(
+        contract=contract, as_of=as_of, history=history or History(), plans={plan.name: plan for plan in columns}
+    )
+    found: list[Check] = []
     for column in contract.columns:
-        row_checks += _column_checks(column, contract, as_of, divisions)
-    row_checks += [_table_check(contract, rule, index) for index, rule in enumerate(_live(contract.rules))]
+        found += _column_checks(column, given, divisions)
+    for rule in live_rules(contract.rules):
+        found += table_rule_checks(given, rule)
+    found += _declared_keys(given)
+    found = _numbered(found)
+    set_checks = tuple(check for check in found if isinstance(check, SetCheck))
+    _know_references(set_checks, contract.id, references)
     return CheckPlan(
         resource_id=contract.id,
         contract_version=contract.version,
         as_of=as_of,
-        columns=tuple(_column_plan(column) for column in contract.columns),
-        row_checks=tuple(row_checks),
+        columns=columns,
+        row_checks=tuple(check for check in found if not isinstance(check, SetCheck)),
         unique_checks=tuple(_unique_checks(contract)),
+        set_checks=set_checks,
+        waived=waived,
     )
+
+
+def _numbered(checks: list[_Check]) -> list[_Check]:
+    """Rules of one kind over one column get a number behind their id, from the second on."""
+    seen: Counter[str] = Counter()
+    numbered = []
+    for check in checks:
+        seen[check.id] += 1
+        numbered.append(check if seen[check.id] == 1 else replace(check, id=f"{check.id}.{seen[check.id]}"))
+    return numbered
+
+
+def _declared_keys(given: Given) -> Iterator[SetCheck]:
+    """The foreign keys that columns declare (ODCS `relationships`), each once."""
+    seen = set()
+    for column in given.contract.columns:
+        for key in getattr(column, "references", ()):
+            names = tuple(key.columns) or (column.name,)
+            if (names, key.resource_id) not in seen:
+                seen.add((names, key.resource_id))
+                yield foreign_key_check(given, names, key.resource_id, tuple(key.to_columns))
+
+
+def _know_references(checks: tuple[SetCheck, ...], own_id: str, known: Container[str] | None) -> None:
+    for check in checks:
+        for reference in check.references:
+            if known is not None and reference.resource_id != own_id and reference.resource_id not in known:
+                raise RuleUnsupported(
+                    f"Rule {check.id} names the resource {reference.resource_id}, which does not exist.",
+                    hint_zh=f"规则引用的信息资源“{reference.resource_id}”不存在。",
+                    rule=check.id,
+                    resource=reference.resource_id,
+                )
 
 
 def _column_plan(column: Column) -> ColumnPlan:
@@ -101,12 +145,21 @@ def date_forms(jdk_format: str) -> tuple[str, ...]:
     return () if form in _FULL_FORMS else (form, *_FULL_FORMS)
 
 
-def _column_checks(column: Column, contract: DataContract, as_of: date, divisions: Divisions | None) -> Iterator[Check]:
+def _column_checks(column: Column, given: Given, divisions: Divisions | None) -> Iterator[Check]:
     """Most telling first: the first broken check is the reason shown for a row."""
-    rules = list(_live(column.rules))
-    if column.required or any(_is_zero(rule, "nullValues", "missingValues") for rule in rules):
+    as_of = given.as_of
+    rules = list(live_rules(column.rules))
+    demands = [rule for rule in rules if is_zero(rule, "nullValues", "missingValues")]
+    if column.required or demands:
+        is_soft = not column.required and all(severity_of(rule) is Severity.WARN for rule in demands)
         yield _check(
-            column, CheckKind.REQUIRED, Dimension.COMPLETENESS, f"{column.title}为空", f"{column.name} is empty"
+            column,
+            CheckKind.REQUIRED,
+            Dimension.COMPLETENESS,
+            f"{column.title}为空",
+            f"{column.name} is empty",
+            severity=Severity.WARN if is_soft else Severity.REJECT,
+            blocks=any((getattr(rule, "custom", None) or {}).get("blocks") is True for rule in demands),
         )
     if column.logical_type is not LogicalType.STRING:
         zh, en = _TYPE_WORDS[column.logical_type.value]
@@ -149,7 +202,7 @@ def _column_checks(column: Column, contract: DataContract, as_of: date, division
     if column.minimum is not None or column.maximum is not None:
         yield _range_check(column)
     for rule in rules:
-        yield from _library_check(column, rule, contract, as_of)
+        yield from column_rule_checks(given, column, rule)
 
 
 def _range_check(column: Column) -> Check:
@@ -216,117 +269,13 @@ def _division_check(column: Column, as_of: date, divisions: Divisions | None, se
     )
 
 
-def _live(rules: Iterable[QualityRule]) -> Iterator[QualityRule]:
-    """Rules that a machine can check; prose (`type: text`) is for people."""
-    return (rule for rule in rules if rule.kind != "text")
-
-
-def _is_zero(rule: QualityRule, *metrics: str) -> bool:
-    return rule.metric in metrics and rule.operator == "mustBe" and rule.bound == 0 and not rule.arguments
-
-
-def _library_check(column: Column, rule: QualityRule, contract: DataContract, as_of: date) -> Iterator[Check]:
-    """A column's own rules, beyond those that `Column` already says in its fields."""
-    if _is_zero(rule, "nullValues", "missingValues", "duplicateValues"):
-        return
-    if rule.metric == "invalidValues" and rule.operator == "mustBe" and rule.bound == 0:
-        pattern = rule.arguments.get("pattern")
-        if pattern:
-            zh, en = f"{column.title}格式不符", f"{column.name} does not have its form"
-            yield _check(
-                column,
-                CheckKind.PATTERN,
-                Dimension.CONFORMITY,
-                zh,
-                en,
-                severity=_severity(rule),
-                params={"pattern": str(pattern)},
-            )
-        if pattern or rule.arguments.get("validValues"):
-            return
-    if rule.kind == "custom" and rule.engine == "datong" and rule.implementation.strip() == "freshness":
-        yield _fresh_check(column, contract, as_of)
-        return
-    if rule.kind == "custom" and rule.engine == "datong":
-        yield _table_check(contract, rule, 0)
-        return
-    raise _unsupported(rule)
-
-
-def _fresh_check(column: Column, contract: DataContract, as_of: date) -> Check:
-    days = _CYCLE_DAYS.get(contract.update_cycle)
-    if days is None:
-        raise RuleUnsupported(
-            f"Freshness needs an update cycle; {contract.id} has {contract.update_cycle}.", column=column.name
-        )
-    return _check(
-        column,
-        CheckKind.FRESH,
-        Dimension.TIMELINESS,
-        f"{column.title}早于更新周期",
-        f"{column.name} is older than the update cycle",
-        severity=Severity.WARN,
-        params={"not_before": as_of - timedelta(days=days)},
-    )
-
-
-def _table_check(contract: DataContract, rule: QualityRule, index: int) -> Check:
-    """A comparison of two columns of a row: `approved_on >= established_on`."""
-    found = _COMPARISON.fullmatch(rule.implementation)
-    if rule.kind != "custom" or rule.engine != "datong" or found is None:
-        raise _unsupported(rule)
-    left, operator, right = found.groups()
-    unknown = [name for name in (left, right) if name not in contract.by_name]
-    if unknown:
-        raise RuleUnsupported(
-            f"Rule {rule.name!r} names {', '.join(unknown)}, which the contract does not have.", rule=rule.name
-        )
-    zh_left, zh_right = contract.by_name[left].title, contract.by_name[right].title
-    return Check(
-        id=f"{left}.compare.{right}" + (f".{index}" if index else ""),
-        kind=CheckKind.COMPARE,
-        column=left,
-        columns=(left, right),
-        dimension=_dimension(rule, Dimension.CONSISTENCY),
-        severity=_severity(rule),
-        reason_zh=f"不符合“{rule.name}”" if rule.name else f"{zh_left}与{zh_right}不一致",
-        reason_en=f"{left} must be {operator} {right}",
-        params={"operator": {"==": "=", "<>": "!="}.get(operator, operator), "right": right},
-    )
-
-
-def _unsupported(rule: QualityRule) -> RuleUnsupported:
-    return RuleUnsupported(
-        "Use a library rule that must be 0 (nullValues, missingValues, invalidValues, duplicateValues) or a custom "
-        "rule of engine `datong`: a comparison of two columns, or `freshness`.",
-        hint_zh="可用规则：应为0的nullValues、missingValues、invalidValues、duplicateValues；或engine为datong的自定义规则：两列比较、freshness。",
-        rule=rule.name or rule.metric,
-        path=rule.path,
-    )
-
-
-def _severity(rule: QualityRule) -> Severity:
-    """ODCS leaves severity's words open: warn, warning, info, low and minor let the row in."""
-    return Severity.WARN if rule.severity.lower() in {"warn", "warning", "info", "low", "minor"} else Severity.REJECT
-
-
-def _dimension(rule: QualityRule, default: Dimension) -> Dimension:
-    """ODCS dimension words (clause Data Quality) to those of GB/T 36344."""
-    word = rule.dimension.lower()
-    return {
-        "uniqueness": Dimension.ACCURACY,
-        "coverage": Dimension.COMPLETENESS,
-        "timeliness": Dimension.TIMELINESS,
-    }.get(word, Dimension(word) if word in set(Dimension) else default)
-
-
 def _unique_checks(contract: DataContract) -> Iterator[Check]:
     seen: set[tuple[str, ...]] = set()
     keys = [tuple(column.name for column in contract.key_columns)]
     keys += [
         (column.name,)
         for column in contract.columns
-        if column.unique or any(_is_zero(rule, "duplicateValues") for rule in column.rules)
+        if column.unique or any(is_zero(rule, "duplicateValues") for rule in column.rules)
     ]
     for position, names in enumerate(keys):
         if not names or names in seen:
@@ -354,6 +303,7 @@ def _check(
     *,
     severity: Severity = Severity.REJECT,
     params: Mapping[str, Any] | None = None,
+    blocks: bool = False,
 ) -> Check:
     return Check(
         id=f"{column.name}.{kind.value}",
@@ -365,41 +315,5 @@ def _check(
         reason_zh=reason_zh,
         reason_en=reason_en,
         params=params or {},
+        blocks=blocks,
     )
-
-
-def score_run(plan: CheckPlan, rows: int, bad_by_check: Mapping[str, int]) -> RunScore:
-    """The score of `rows` rows of which `bad_by_check` broke each rule."""
-    rules = tuple(
-        RuleScore(
-            check_id=check.id,
-            kind=check.kind.value,
-            column=check.column,
-            dimension=check.dimension.value,
-            severity=check.severity.value,
-            reason_zh=check.reason_zh,
-            reason_en=check.reason_en,
-            rows_bad=bad_by_check.get(check.id, 0),
-            score=rule_score(rows, bad_by_check.get(check.id, 0)),
-        )
-        for check in plan.checks
-    )
-    return score_rules(rules)
-
-
-def score_rules(rules: Sequence[RuleScore]) -> RunScore:
-    """Dimensions and total of scored rules."""
-    dimensions = {
-        dimension.value: round(sum(scores) / len(scores), 2)
-        for dimension in Dimension
-        if (scores := [rule.score for rule in rules if rule.dimension == dimension.value])
-    }
-    weights = {name: DIMENSION_WEIGHTS[Dimension(name)] for name in dimensions}
-    weight = sum(weights.values())
-    total = sum(dimensions[name] * weights[name] for name in dimensions) / weight if weight else 0.0
-    return RunScore(total=round(total, 2), dimensions=dimensions, rules=tuple(rules))
-
-
-def rule_score(rows: int, bad: int) -> float:
-    """100 × (rows − bad) / rows; an empty table scores 0."""
-    return 0.0 if rows <= 0 else 100.0 * (rows - bad) / rows

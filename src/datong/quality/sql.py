@@ -326,17 +326,43 @@ def _length_sql(check: Check, value: str) -> str:
     return " or ".join(parts) or "false"
 
 
-def violation_sql(check: Check, plan: CheckPlan, bindings: Bindings) -> str:  # noqa: PLR0911, PLR0912 - one arm per kind
+def violation_sql(check: Check, plan: CheckPlan, bindings: Bindings) -> str:
     """A boolean expression, true where the row breaks the check. NULL counts as "does not break it"."""
+    broken = _violation_sql(check, plan, bindings)
+    if check.when:
+        broken = f"({broken}) and coalesce({_condition_sql(check.when, plan, bindings)}, false)"
+    if check.exception:
+        broken = f"({broken}) and not coalesce({_condition_sql(check.exception, plan, bindings)}, false)"
+    return broken
+
+
+def _condition_sql(text: str, plan: CheckPlan, bindings: Bindings) -> str:
+    """A condition of `quality.expressions` over the row's values in their logical types."""
+    from datong.quality.expressions import condition_sql
+
+    def typed(column: ColumnPlan) -> str:
+        return bindings.share(typed_sql(column, value_sql(column, bindings), bindings), 2)
+
+    return f"({condition_sql(text, plan.columns, typed)})"
+
+
+def missing_sql(value: str) -> str:
+    """True where a text is NULL or only spaces, tabs and full-width spaces."""
+    first = f"unicode({value})"
+    return f"({value} is null or ({first} <= 32 or {first} = {ord('　')}) and regexp_full_match({value}, '[ \t　]*'))"
+
+
+def _violation_sql(check: Check, plan: CheckPlan, bindings: Bindings) -> str:  # noqa: PLR0911, PLR0912 - one arm per kind
     column = _column(plan, check.column)
     value = value_sql(column, bindings)
     match check.kind:
         case CheckKind.REQUIRED:
-            first = f"unicode({value})"
-            return (
-                f"{value} is null or ({first} <= 32 or {first} = {ord('　')}) "
-                f"and regexp_full_match({value}, '[ \t　]*')"
-            )
+            return missing_sql(value)
+        case CheckKind.MISSING:
+            tokens = check.params.get("tokens", ())
+            return " or ".join([missing_sql(value), *(f"{value} = {bindings.bind(token)}" for token in tokens)])
+        case CheckKind.EXPRESSION:
+            return f"not {_condition_sql(check.params['text'], plan, bindings)}"
         case CheckKind.TYPE:
             return f"{value} is not null and ({typed_sql(column, value, bindings)}) is null"
         case CheckKind.LENGTH:
@@ -361,5 +387,5 @@ def violation_sql(check: Check, plan: CheckPlan, bindings: Bindings) -> str:  # 
         case CheckKind.FRESH:
             typed = typed_sql(column, value, bindings)
             return f"({typed})::date < {bindings.bind(check.params['not_before'])}::date"
-        case CheckKind.UNIQUE:
-            raise RuleUnsupported("Uniqueness looks at all rows, not at one.", check=check.id)
+        case _:
+            raise RuleUnsupported(f"A {check.kind} check looks at more than one row.", check=check.id)
