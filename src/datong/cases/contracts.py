@@ -101,6 +101,8 @@ class CaseKind(Protocol):
 
 
 CASE_KINDS: Slot[CaseKind] = Slot("cases.kinds")
+CASE_PAGES: Slot[str] = Slot("cases.pages")
+"""By kind, the name of the route where its cases are decided; it takes the id of the case's subject."""
 
 
 class CaseAlreadyDecided(Conflict):

@@ -98,6 +98,20 @@ def withdraw_case(case_id: CaseId, actor: Actor, note: str) -> None:
     _write_step(case, "withdrawn", actor, note)
 
 
+def settle_case(case_id: CaseId, actor: Actor, note: str) -> None:
+    """Close an open case because what it asked for has come about, inside the caller's action; nobody decided it."""
+    case = _lock_open(case_id)
+    case.state, case.decision, case.reason = CaseState.DECIDED, Decision.APPROVE.value, note
+    case.decided_at, case.decided_by, case.decided_by_name = clock.now(), actor.id, actor.name
+    case.save()
+    _write_step(case, "settled", actor, note)
+
+
+def add_note(case_id: CaseId, actor: Actor, note: str) -> None:
+    """Add a line to an open case's history, inside the caller's action."""
+    _write_step(_lock_open(case_id), "noted", actor, note)
+
+
 def get_case(actor: Actor, case_id: CaseId) -> CaseView:
     """One case, for members of either agency, and for those who see all agencies."""
     case = _find(case_id)
@@ -145,6 +159,14 @@ def find_case_of(subject: Subject) -> CaseView | None:
         .first()
     )
     return _view(case) if case else None
+
+
+def find_open_cases(kind: str, subject: Subject) -> list[CaseView]:
+    """The open cases of a kind about a subject, oldest first."""
+    found = Case.objects.select_related("from_agency", "to_agency").filter(
+        kind=kind, subject_kind=subject.kind, subject_id=subject.id, state=CaseState.OPEN
+    )
+    return [_view(case) for case in found.order_by("opened_at")]
 
 
 def _find(case_id: CaseId) -> Case:

@@ -72,7 +72,7 @@ NAVIGATION = (
 
 
 def plug() -> None:
-    from datong.cases.contracts import CASE_KINDS
+    from datong.cases.contracts import CASE_KINDS, CASE_PAGES
     from datong.exchange import jobs
     from datong.exchange.service.requests import RequestCase
     from datong.exchange.web import panels
@@ -86,6 +86,7 @@ def plug() -> None:
         POLICY_RULES.fill(rule.key, rule)
     panels.plug()
     CASE_KINDS.fill(RequestCase.key, RequestCase())
+    CASE_PAGES.fill(RequestCase.key, "exchange:request")
     KEY_REVOCATIONS.fill("exchange", jobs.withdraw_key)
     handlers.on("grant.approved", "exchange.serve-grant", jobs.on_grant_approved)
     handlers.on("grant.revoked", "exchange.unserve-grant", jobs.on_grant_revoked)

@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from datong.cases.contracts import CaseView
+from datong.cases.contracts import CASE_PAGES, CaseView
 from datong.cases.model import NATIONAL
 from datong.collect.web.present import run_tag
 from datong.exchange.requests import RequestState, RequestView
@@ -16,8 +16,6 @@ from datong.kernel.contracts import ACTION_KINDS, Actor, AuditRow, Role
 from datong.kernel.web.requests import language_of, require_member
 from datong.portal import service
 
-CASE_PAGES = {"exchange.request": "exchange:request"}
-"""Where a case of each kind is decided: a route that takes the case's subject."""
 ACTIONS_SHOWN_MAX = 12
 STEPS_DONE = {RequestState.SUBMITTED: 2, RequestState.APPROVED: 4, RequestState.REFUSED: 3, RequestState.WITHDRAWN: 1}
 
@@ -74,7 +72,7 @@ def _recent_actions(request: HttpRequest, actor: Actor) -> list[tuple[AuditRow, 
 
 
 def _case_page(case: CaseView) -> str:
-    return reverse(CASE_PAGES[case.kind], args=[case.subject_id])
+    return reverse(CASE_PAGES.get(case.kind), args=[case.subject_id])
 
 
 def _request_progress(asked: RequestView) -> tuple[int, bool]:
