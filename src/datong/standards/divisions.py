@@ -13,13 +13,18 @@ import csv
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
 from datong.kernel.failures import BadInput
+from datong.standards.contracts import Edition, EditionKind, Succession
 from datong.standards.identifiers import IdentifierFinding
+from datong.standards.snapshot import load_shelf
+from datong.standards.succession import derive_succession, stated_successions, walk_succession
 
 NATION_CODE = "100000"
+NATIONAL_TABLE = "gbt2260"
+"""The name under which editions of the national table are imported."""
 _DAY = dt.timedelta(days=1)
 _PLACEHOLDERS = ("市辖区", "县", "省直辖县级行政区划", "自治区直辖县级行政区划", "省直辖行政单位")
 """Rows that stand for a level and name no place."""
@@ -52,6 +57,9 @@ class DivisionEntry:
         return (self.valid_from is None or self.valid_from <= day) and (self.valid_to is None or day < self.valid_to)
 
 
+_NATION = DivisionEntry(code=NATION_CODE, name="中华人民共和国")
+
+
 class DivisionTableInvalid(BadInput):
     code = "division-table-invalid"
     title, title_zh = "The table of division codes cannot be used", "行政区划代码表无法使用"
@@ -61,7 +69,12 @@ class Divisions:
     """A table of entries by code, each code's entries in order of time."""
 
     def __init__(
-        self, entries: Iterable[DivisionEntry], *, first: dt.date | None = None, last: dt.date | None = None
+        self,
+        entries: Iterable[DivisionEntry],
+        *,
+        first: dt.date | None = None,
+        last: dt.date | None = None,
+        succession: Iterable[Succession] = (),
     ) -> None:
         grouped: dict[str, list[DivisionEntry]] = {}
         for entry in entries:
@@ -72,6 +85,7 @@ class Divisions:
         }
         self.first = first
         self.last = last
+        self._stated = tuple(succession)
 
     def __len__(self) -> int:
         """How many codes there ever were."""
@@ -146,8 +160,58 @@ class Divisions:
         added = list(entries)
         codes = {entry.code for entry in added}
         return Divisions(
-            [entry for entry in self.entries() if entry.code not in codes] + added, first=self.first, last=self.last
+            [entry for entry in self.entries() if entry.code not in codes] + added,
+            first=self.first,
+            last=self.last,
+            succession=self._stated,
         )
+
+    @cached_property
+    def succession(self) -> tuple[Succession, ...]:
+        """Every step from a code to its successor: what an edition states, what ships, and what two snapshots tell.
+
+        A stated step takes the place of a derived one. Worked out on first use (about 0.1 s).
+        """
+        return derive_succession(self.entries(), stated=(*self._stated, *stated_successions()))
+
+    def successors(self, code: str, start: dt.date, end: dt.date) -> tuple[Succession, ...]:
+        """The steps that lead from a code on one day to what stood in its place on a later day, oldest first.
+
+        Empty when nothing happened to it. Several last steps mean that it was split. Follow them with
+        `codes_after` where only the codes at the end are wanted.
+        """
+        steps, _ = walk_succession(self.succession, code, start, end)
+        return steps
+
+    def codes_after(self, code: str, start: dt.date, end: dt.date) -> tuple[str, ...]:
+        """The codes that stood on the later day for what the code meant on the earlier one; empty when not known."""
+        _, standing = walk_succession(self.succession, code, start, end)
+        return tuple(sorted(each for each in standing if self.as_of(each, end) is not None))
+
+    def children(self, code: str, day: dt.date) -> list[DivisionEntry]:
+        """The divisions directly below one on that day: provinces of 100000, prefectures of xx0000, counties of xxxx00.
+
+        Counties directly below a province (xx90xx) stand among its prefectures; rows that name no place are left out.
+        """
+        return [
+            entry
+            for each, entries in sorted(self._by_code.items())
+            if each != code
+            and (entry := next((e for e in entries if e.is_valid_on(day)), None)) is not None
+            and not entry.is_placeholder
+            and self.parent(each, day) == code
+        ]
+
+    def parent(self, code: str, day: dt.date) -> str:
+        """The code that stands above on that day, past rows that name no place; "" above the nation."""
+        if code == NATION_CODE:
+            return ""
+        above = [code[:4] + "00", code[:2] + "0000"]
+        for each in above:
+            entry = self.as_of(each, day) if each != code else None
+            if entry is not None and not entry.is_placeholder:
+                return each
+        return NATION_CODE
 
 
 def merge_snapshots(snapshots: Iterable[tuple[dt.date, Mapping[str, str]]]) -> Divisions:
@@ -177,17 +241,47 @@ def merge_snapshots(snapshots: Iterable[tuple[dt.date, Mapping[str, str]]]) -> D
     return Divisions(closed, first=ordered[0][0], last=ordered[-1][0]) if ordered else Divisions([])
 
 
-@cache
 def national_divisions() -> Divisions:
-    """The built-in table, made on first use (about 0.2 s) and kept."""
+    """The national table: the imported one that reaches furthest, else that of the `gb2260` package (to 2014).
+
+    Made on first use (about 0.2 s) and kept until another is imported. Statements of succession ship beside both.
+    """
+    shelf = load_shelf()
+    return _national_divisions(shelf.stamp)
+
+
+@lru_cache(maxsize=2)
+def _national_divisions(_stamp: str) -> Divisions:
+    imported = [e for e in load_shelf().of_kind(EditionKind.DIVISIONS) if e.name == NATIONAL_TABLE]
+    if imported:
+        return from_edition(max(imported, key=lambda e: e.covers_to or dt.date.max))
+    return _package_divisions()
+
+
+def from_edition(edition: Edition) -> Divisions:
+    """The table of an imported edition, with what it says of successors."""
+    table = Divisions(
+        (
+            DivisionEntry(code=code.code, name=code.title_zh, valid_from=code.valid_from, valid_to=code.valid_to)
+            for code in edition.codes
+        ),
+        first=edition.covers_from,
+        last=edition.covers_to,
+        succession=edition.succession,
+    )
+    return table if table.history(NATION_CODE) else table.with_supplement([_NATION])
+
+
+@cache
+def _package_divisions() -> Divisions:
     from gb2260.data import data
     from gb2260.division import make_year_key
 
     table = merge_snapshots(
-        (_month_end("{:04d}{:02d}".format(*make_year_key(revision))), {str(code): name for code, name in codes.items()})
+        (month_end("{:04d}{:02d}".format(*make_year_key(revision))), {str(code): name for code, name in codes.items()})
         for revision, codes in data.items()
     )
-    return table.with_supplement([DivisionEntry(code=NATION_CODE, name="中华人民共和国")])
+    return table.with_supplement([_NATION])
 
 
 def read_supplement(path: Path) -> list[DivisionEntry]:
@@ -230,7 +324,7 @@ def read_table(path: Path) -> Divisions:
     with path.open(encoding="utf-8-sig", newline="") as lines:
         for line, row in enumerate(csv.DictReader(lines), start=2):
             try:
-                first, last = _month_end(row["first_seen"]), _month_end(row["last_seen"])
+                first, last = month_end(row["first_seen"]), month_end(row["last_seen"])
                 rows.append((row["code"], row["name"], first, last))
             except (KeyError, ValueError) as error:
                 raise DivisionTableInvalid(
@@ -244,7 +338,7 @@ def read_table(path: Path) -> Divisions:
     )
 
 
-def _month_end(month: str) -> dt.date:
+def month_end(month: str) -> dt.date:
     """The last day of a month given as YYYYMM."""
     if len(month) != 6:
         raise ValueError(f"{month!r} is no month YYYYMM")
