@@ -6,7 +6,9 @@ import re
 from datetime import date, datetime
 from typing import Any
 
+from datong.catalog.collecting_words import CLEANING_STEPS, read_cleaning
 from datong.catalog.reading import CUSTOM_WORDS_COLUMN, CustomWords, Part
+from datong.catalog.reference_reader import read_column_references
 from datong.catalog.values import Column, QualityRule
 from datong.catalog.words import (
     DATE_FORMAT,
@@ -81,6 +83,10 @@ def read_column(part: Part, position: int, sharing: SharingType, null_tokens: tu
         verify=custom.flag("verify", default=False),
         mask=custom.word("mask", Mask, Mask.NONE),
         null_tokens=tuple(dict.fromkeys((*null_tokens, *custom.texts("nullTokens")))),
+        cleaning=read_cleaning(custom, part, CLEANING_STEPS),
+        references=read_column_references(part, part.text("name")),
+        source_agency=custom.text("sourceAgency"),
+        source_material=custom.text("sourceMaterial"),
     )
     _check_together(part, custom, column, sharing)
     return column
@@ -337,4 +343,9 @@ def _rule(item: Part) -> QualityRule:
         implementation=implementation if isinstance(implementation, str) else item.text("query"),
         description=item.text("description"),
         path=".".join(str(step) for step in item.path),
+        custom={
+            word.text("property"): word.data.get("value")
+            for word in item.mappings("customProperties")
+            if word.text("property")
+        },
     )

@@ -6,14 +6,18 @@ import re
 from collections import Counter
 
 from datong.catalog.canonical import canonical_text
+from datong.catalog.collecting_words import TABLE_STEPS, read_cleaning, read_reading, read_retention, read_stages
 from datong.catalog.column_reader import read_column, read_rules
 from datong.catalog.contracts import ContractFinding
 from datong.catalog.directory import is_directory_code
+from datong.catalog.directory_reader import read_directory
 from datong.catalog.reading import CUSTOM_WORDS_CONTRACT, CustomWords, Part
+from datong.catalog.reference_reader import read_table_references
 from datong.catalog.schema_check import check_schema
 from datong.catalog.values import Column, DataContract, Sharing, Validity
 from datong.catalog.words import (
     CollectMode,
+    DriftPolicy,
     LogicalType,
     ShareMode,
     SharingType,
@@ -82,8 +86,18 @@ def _build(root: Part) -> DataContract:
         licence=custom.text("licence"),
         attribution=custom.text("attribution"),
         text=canonical_text(root.data),
+        reading=read_reading(custom, root),
+        cleaning=read_cleaning(custom, root, TABLE_STEPS),
+        drift=custom.word("schemaDrift", DriftPolicy, DriftPolicy.REFUSE),
+        event_time_column=custom.text("eventTimeColumn"),
+        retention_days=read_retention(custom),
+        bill_required=custom.flag("billRequired", default=False),
+        stages=read_stages(custom, root),
+        directory=read_directory(custom),
+        references=read_table_references(table, frozenset(column.name for column in columns)),
     )
     _check_keys(table, custom, contract)
+    _check_collecting(custom, contract)
     return contract
 
 
@@ -359,10 +373,32 @@ def _check_keys(table: Part, custom: CustomWords, contract: DataContract) -> Non
                 ),
                 ("Name a date column of this table, or remove it.", "请写本表的日期列名，或删除。"),
             )
-    if contract.collect_mode is CollectMode.UPSERT and not contract.key_columns:
+
+
+def _check_collecting(custom: CustomWords, contract: DataContract) -> None:
+    """What the way of collecting needs of the columns."""
+    if contract.collect_mode in {CollectMode.UPSERT, CollectMode.DIFF} and not contract.key_columns:
         custom.add(
             "collectMode",
             "contract.key-missing",
-            ("Collecting by upsert needs a primary key", "按主键更新的归集方式需要主键"),
+            (f"Collecting by {contract.collect_mode.value} needs a primary key", "按主键更新或比对的归集方式需要主键"),
             ("Set `primaryKey: true` on the key columns.", "请在主键列写primaryKey: true。"),
         )
+    clock_types = {LogicalType.DATE, LogicalType.TIMESTAMP, LogicalType.INTEGER, LogicalType.NUMBER}
+    event_time = contract.by_name.get(contract.event_time_column)
+    if contract.event_time_column and (event_time is None or event_time.logical_type not in clock_types):
+        custom.add(
+            "eventTimeColumn",
+            "contract.event-time",
+            ("`eventTimeColumn` must name a date, timestamp or number column", "eventTimeColumn须是日期、时间或数值列"),
+            ("Name a column of this table.", "请写本表的列名。"),
+        )
+    for step in contract.cleaning:
+        for name in step.arguments.get("by", ()):
+            if name not in contract.by_name:
+                custom.add(
+                    "cleaning",
+                    "contract.deduplicate",
+                    (f"`deduplicate` names `{name}`, which is no column", f"去重的列“{name}”不存在"),
+                    ("Name columns of this table in `by`.", "by中请写本表的列名。"),
+                )

@@ -12,9 +12,19 @@ from pathlib import Path
 from datong.catalog.canonical import canonical_text
 from datong.catalog.contract_reader import read_contract
 from datong.catalog.contracts import ContractFinding, ContractInvalid
-from datong.catalog.values import Column, DataContract, QualityRule, Sharing, Validity
+from datong.catalog.values import (
+    CleaningStep,
+    Column,
+    DataContract,
+    DirectoryMetadata,
+    ForeignKey,
+    QualityRule,
+    Sharing,
+    Validity,
+)
 from datong.catalog.words import (
     CollectMode,
+    DriftPolicy,
     IdentifierKind,
     LogicalType,
     Mask,
@@ -26,11 +36,15 @@ from datong.kernel.failures import BadInput, TooLarge
 from datong.kernel.limits import CONTRACT_BYTES_MAX
 
 __all__ = [
+    "CleaningStep",
     "CollectMode",
     "Column",
     "ContractFinding",
     "ContractInvalid",
     "DataContract",
+    "DirectoryMetadata",
+    "DriftPolicy",
+    "ForeignKey",
     "IdentifierKind",
     "LogicalType",
     "Mask",

@@ -27,6 +27,21 @@ CUSTOM_WORDS_CONTRACT = frozenset(
         "validTo",
         "nullTokens",
         "collectMode",
+        "reading",
+        "cleaning",
+        "schemaDrift",
+        "eventTimeColumn",
+        "landingRetentionDays",
+        "billRequired",
+        "stages",
+        "providerCode",
+        "resourceFormat",
+        "formatDetail",
+        "shareChannel",
+        "openingCondition",
+        "publishedOn",
+        "relatedResources",
+        "secrecy",
     ]
 )
 CUSTOM_WORDS_COLUMN = frozenset(
@@ -44,6 +59,9 @@ CUSTOM_WORDS_COLUMN = frozenset(
         "mask",
         "nullTokens",
         "unit",
+        "cleaning",
+        "sourceAgency",
+        "sourceMaterial",
     ]
 )
 
@@ -133,6 +151,15 @@ class CustomWords:
             return value
         self._wrong(name, ("true or false", "true或false"))
         return default
+
+    def value(self, name: str) -> Any:
+        """The value as it stands, None when absent."""
+        return self._values.get(name, (None, None))[0]
+
+    def part(self, name: str, document: YamlDocument) -> Part:
+        """The value as a mapping with its place; empty when it is none."""
+        holder = self._values.get(name, (None, self._holder))[1]
+        return Part(document, self.value(name), (*holder.path, "value"))
 
     def texts(self, name: str) -> tuple[str, ...]:
         """A list of texts; a single text stands for a list of one."""

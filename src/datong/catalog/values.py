@@ -10,14 +10,53 @@ from typing import Any
 
 from datong.catalog.words import (
     CollectMode,
+    DriftPolicy,
     IdentifierKind,
     LogicalType,
     Mask,
+    ResourceFormat,
+    Secrecy,
+    ShareChannel,
     ShareMode,
     SharingType,
     UpdateCycle,
 )
 from datong.catalog.yaml_text import read_yaml
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleaningStep:
+    """One declared repair of a cell, e.g. `unit` with from 万元 and to 元; `deduplicate` is of the table."""
+
+    step: str
+    arguments: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignKey:
+    """Columns whose values must stand in another resource: ODCS `relationships` of type foreignKey."""
+
+    columns: tuple[str, ...]
+    resource_id: str
+    to_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectoryMetadata:
+    """Core metadata of the 2017 guide 《政务信息资源目录编制指南（试行）》 that no other field of a contract holds.
+
+    `provider_code` is the provider's USCC (提供方代码), `published_on` an ISO date (发布日期), `related` the ids or
+    directory codes of 关联资源, `format_detail` the product or suffix, e.g. KingbaseES or xlsx.
+    """
+
+    provider_code: str = ""
+    format: ResourceFormat | None = None
+    format_detail: str = ""
+    channel: ShareChannel = ShareChannel.PLATFORM
+    opening_condition: str = ""
+    published_on: str = ""
+    related: tuple[str, ...] = ()
+    secrecy: Secrecy = Secrecy.UNSTATED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +80,8 @@ class QualityRule:
     implementation: str = ""
     description: str = ""
     path: str = ""
+    custom: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """The rule's own customProperties by name: blocks, weight, when, exception …"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +130,12 @@ class Column:
     verify: bool
     mask: Mask
     null_tokens: tuple[str, ...]
+    cleaning: tuple[CleaningStep, ...] = ()
+    references: tuple[ForeignKey, ...] = ()
+    source_agency: str = ""
+    """责任部门 of this one field, where it is not the resource's provider: 一数一源."""
+    source_material: str = ""
+    """The paper, licence or record that the value is taken from."""
 
     @property
     def source_names(self) -> tuple[str, ...]:
@@ -145,6 +192,18 @@ class DataContract:
     licence: str = field(compare=False)
     attribution: str = field(compare=False)
     text: str
+    reading: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """How a delivered file is read; the keys are those of `collecting_words.READING_KEYS`."""
+    cleaning: tuple[CleaningStep, ...] = field(default=(), compare=False)
+    drift: DriftPolicy = field(default=DriftPolicy.REFUSE, compare=False)
+    event_time_column: str = field(default="", compare=False)
+    """The column that tells a late row from a later one."""
+    retention_days: int | None = field(default=None, compare=False)
+    bill_required: bool = field(default=False, compare=False)
+    stages: Mapping[str, str] = field(default_factory=dict, compare=False)
+    directory: DirectoryMetadata = field(default_factory=DirectoryMetadata, compare=False)
+    references: tuple[ForeignKey, ...] = field(default=(), compare=False)
+    """Foreign keys of several columns, which stand at the table; a single column's stand at the column."""
 
     @property
     def raw(self) -> dict[str, Any]:

@@ -77,8 +77,59 @@ class Mask(StrEnum):
 
 
 class CollectMode(StrEnum):
-    REPLACE = "replace"
-    UPSERT = "upsert"
+    """How a delivered file becomes the next version of the table."""
+
+    REPLACE = "replace"  # the file is the whole table
+    APPEND = "append"
+    UPSERT = "upsert"  # rows replace those of the same key
+    DIFF = "diff"  # the whole table, compared by key: changes and deletions are told
+
+
+class DriftPolicy(StrEnum):
+    """What happens when a file's columns are not the contract's."""
+
+    REFUSE = "refuse"
+    MAP = "map"  # renamed columns are mapped on strong evidence, new ones left out and reported
+
+
+class Secrecy(StrEnum):
+    """What the provider declares about secrets, which 《政务数据共享条例》 leaves out of sharing."""
+
+    UNSTATED = "unstated"
+    NONE = "none"
+    STATE = "state"
+    WORK = "work"
+
+
+class ShareChannel(StrEnum):
+    """共享方式 of the 2017 guide: by the platform, by mail, by a medium."""
+
+    PLATFORM = "platform"
+    MAIL = "mail"
+    MEDIUM = "medium"
+
+
+class ResourceFormat(StrEnum):
+    """信息资源格式, the guide's classes."""
+
+    DOCUMENT = "document"
+    SPREADSHEET = "spreadsheet"
+    DATABASE = "database"
+    IMAGE = "image"
+    STREAM = "stream"
+    SELF_DESCRIBING = "self-describing"
+    OTHER = "other"
+
+
+class Stage(StrEnum):
+    """A stage of the data's life for which somebody answers."""
+
+    COLLECT = "collect"
+    STORE = "store"
+    PROCESS = "process"
+    PROVIDE = "provide"
+    USE = "use"
+    DESTROY = "destroy"
 
 
 SHARING_TITLES: Final[Mapping[SharingType, tuple[str, str]]] = {
@@ -92,6 +143,51 @@ MODE_TITLES: Final[Mapping[ShareMode, tuple[str, str]]] = {
     ShareMode.BATCH: ("批量", "Batch"),
     ShareMode.SUBSCRIBE: ("订阅", "Subscribe"),
     ShareMode.COMPUTE: ("可用不可见", "Compute"),
+}
+COLLECT_MODE_TITLES: Final[Mapping[CollectMode, tuple[str, str]]] = {
+    CollectMode.REPLACE: ("全量替换", "Replace all"),
+    CollectMode.APPEND: ("追加", "Append"),
+    CollectMode.UPSERT: ("按主键更新", "Insert or update by key"),
+    CollectMode.DIFF: ("全量比对", "Compare all by key"),
+}
+SECRECY_TITLES: Final[Mapping[Secrecy, tuple[str, str]]] = {
+    Secrecy.UNSTATED: ("未声明", "Not stated"),
+    Secrecy.NONE: ("不含国家秘密和工作秘密", "Holds no state or work secret"),
+    Secrecy.STATE: ("含国家秘密", "Holds state secrets"),
+    Secrecy.WORK: ("含工作秘密", "Holds work secrets"),
+}
+CHANNEL_TITLES: Final[Mapping[ShareChannel, tuple[str, str]]] = {
+    ShareChannel.PLATFORM: ("共享平台方式", "By the platform"),
+    ShareChannel.MAIL: ("邮件方式", "By mail"),
+    ShareChannel.MEDIUM: ("介质方式", "By a medium"),
+}
+FORMAT_TITLES: Final[Mapping[ResourceFormat, tuple[str, str]]] = {
+    ResourceFormat.DOCUMENT: ("电子文件", "Document"),
+    ResourceFormat.SPREADSHEET: ("电子表格", "Spreadsheet"),
+    ResourceFormat.DATABASE: ("数据库", "Database"),
+    ResourceFormat.IMAGE: ("图形图像", "Image"),
+    ResourceFormat.STREAM: ("流媒体", "Streaming media"),
+    ResourceFormat.SELF_DESCRIBING: ("自描述格式", "Self-describing format"),
+    ResourceFormat.OTHER: ("其他", "Other"),
+}
+STAGE_TITLES: Final[Mapping[Stage, tuple[str, str]]] = {
+    Stage.COLLECT: ("采集", "Collect"),
+    Stage.STORE: ("存储", "Store"),
+    Stage.PROCESS: ("加工", "Process"),
+    Stage.PROVIDE: ("提供", "Provide"),
+    Stage.USE: ("使用", "Use"),
+    Stage.DESTROY: ("销毁", "Destroy"),
+}
+MASK_TITLES: Final[Mapping[Mask, tuple[str, str]]] = {
+    Mask.NONE: ("不掩码", "None"),
+    Mask.ID_6_4: ("证件号前6后4", "Identity number, first 6 and last 4"),
+    Mask.MOBILE_3_4: ("手机号前3后4", "Mobile number, first 3 and last 4"),
+    Mask.BANK_6_4: ("银行卡前6后4", "Bank card, first 6 and last 4"),
+    Mask.SURNAME: ("保留姓氏", "Surname kept"),
+    Mask.EMAIL: ("邮箱首字母", "First letter of the address"),
+    Mask.ENDS: ("保留首尾", "First and last character"),
+    Mask.YEAR: ("只留年份", "Year only"),
+    Mask.ALL: ("全部掩码", "All"),
 }
 CYCLE_TITLES: Final[Mapping[UpdateCycle, tuple[str, str]]] = {
     UpdateCycle.REALTIME: ("实时", "Real time"),

@@ -1,0 +1,1 @@
+"""Search over the catalogue: character bigrams with a phrase check, pinyin, synonyms, facets."""
