@@ -53,6 +53,8 @@ CONTRACT_DEPTH_MAX: Final = 32
 """Nesting of a contract's YAML."""
 CONTRACT_NODES_MAX: Final = 100_000
 """Values in a contract's YAML."""
+LANDING_RETENTION_DAYS_MAX: Final = 3660
+"""The longest time for which a contract may ask that delivered files are kept."""
 FACET_BYTES_MAX: Final = 16 * 1024
 """One value that a higher part writes down on a resource."""
 
@@ -298,3 +300,15 @@ RUNNER_TEMP_MIB_MAX: Final = 1024
 RUNNER_TABLES_MAX: Final = 32
 RUNNER_RESULT_BYTES_MAX: Final = 256 * 1024 * 1024
 RUNNER_QUERY_CHARACTERS_MAX: Final = 64 * 1024
+
+# Search over the catalogue
+SEARCH_QUERY_CHARACTERS_MAX: Final = 200
+SEARCH_TERMS_MAX: Final = 8
+"""Words between spaces; what is typed beyond is not looked for."""
+SEARCH_ALTERNATIVES_MAX: Final = 6
+"""A word and its synonyms."""
+SEARCH_CANDIDATES_MAX: Final = 1000
+"""So many matches are ranked and counted; beyond, counts are estimates and the page says so."""
+SEARCH_SUGGESTIONS_MAX: Final = 8
+SYNONYM_GROUPS_MAX: Final = 5000
+SYNONYM_CHARACTERS_MAX: Final = 40
