@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from datong.collect.delimited import ByteFacts
 from datong.collect.exact import UnshapedRow
 from datong.kernel.failures import BadInput, Misconfigured, TooLarge
 
@@ -69,10 +70,12 @@ class RegularCsv:
     """A CSV that seems regular and can be scanned as it is. When the scan finds otherwise, call
     `read_source(..., exactly=True)`.
 
-    The first `header_lines` lines are no rows; of them the first `skip_lines` are notes above the header.
+    The first `header_lines` lines are no rows; of them the first `skip_lines` are notes above the header. `path` and
+    `facts` are those of the landed file, or of the file unpacked from it.
     """
 
     path: Path
+    facts: ByteFacts
     encoding: str
     delimiter: str
     source_header: tuple[str, ...]

@@ -114,16 +114,16 @@ def _place(rows: Sequence[Row], expected: Sequence[WantedColumn], reading: Readi
     if reading.no_header:
         return next((i for i, (_, cells) in enumerate(rows) if any(cells)), 0), 0
     counts = [count] if count else range(1, HEADER_ROWS_MAX + 1)
-    best, place = 0, (-1, 1)
-    for start, (_, cells) in enumerate(rows):
+    best, place = (0, 0), (0, 1)
+    for start in range(len(rows)):
         for levels in counts:
             if levels > 1 and not count and (start + levels >= len(rows) or not _spans(rows[start : start + levels])):
                 continue
             names = join_levels([cells for _, cells in rows[start : start + levels]])
-            matched = len(match_names(names, expected))
-            if matched > best:
-                best, place = matched, (start, levels)
-    if best and best * 2 >= len(expected):
+            score = (len(match_names(names, expected)), -levels)
+            if score[0] and score > best:
+                best, place = score, (start, levels)
+    if best[0] and best[0] * 2 >= len(expected):
         return place
     return _by_shape(rows), count or 1
 

@@ -103,6 +103,7 @@ def _as_regular(source: Source, encoding: str, found: Found, header: Header) -> 
         return None
     return RegularCsv(
         path=path,
+        facts=source.facts,
         encoding=encoding,
         delimiter=delimiter,
         source_header=names,
