@@ -16,6 +16,14 @@ CONTRACT_APPLIED = ActionKind(
     scope=Scope.OWN_AGENCY,
 )
 
+SYNONYMS_ADDED = ActionKind(
+    verb="search.synonyms-added",
+    sentence_zh="{actor} 添加了 {groups} 组检索同义词",
+    sentence_en="{actor} added {groups} groups of search synonyms",
+    roles=frozenset({Role.BUREAU}),
+    scope=Scope.ANY_AGENCY,
+)
+
 SEEN_RESOURCES = PolicyRule(
     key="catalog_entries",
     subject_kind="resource",
@@ -68,5 +76,6 @@ NAVIGATION = NavItem(
 
 def plug() -> None:
     declare_action(CONTRACT_APPLIED)
+    declare_action(SYNONYMS_ADDED)
     POLICY_RULES.fill(SEEN_RESOURCES.key, SEEN_RESOURCES)
     NAV_ITEMS.fill(NAVIGATION.key, NAVIGATION)

@@ -24,6 +24,7 @@ from datong.catalog.contracts import (
 from datong.catalog.model import ContractDiff, diff_contracts
 from datong.catalog.odcs import DataContract, parse_contract
 from datong.catalog.plugs import CONTRACT_APPLIED, LIST_RESOURCE
+from datong.catalog.store import search_index
 from datong.catalog.store.models import ContractVersion, Facet, Resource
 from datong.kernel import clock
 from datong.kernel.action.service import ActionRecord, action, check_permission
@@ -122,6 +123,13 @@ def get_resource(resource_id: ResourceId | str, actor: Actor | None = None) -> R
     return _view(row, _facets([row.id])[row.id])
 
 
+def get_resources(resource_ids: Iterable[str]) -> dict[str, ResourceView]:
+    """Catalogue entries by id; ids that do not exist are left out. Checks no permission."""
+    rows = list(Resource.objects.select_related("agency").filter(pk__in=set(resource_ids)))
+    facets = _facets([row.id for row in rows])
+    return {row.id: _view(row, facets[row.id]) for row in rows}
+
+
 def explain_resource(actor: Actor, resource_id: ResourceId | str) -> Decision:
     """Why this actor sees the entry, or does not: the same query as the list."""
     return policy.explain(actor, LIST_RESOURCE, "resource", str(resource_id))
@@ -168,6 +176,8 @@ def put_facet(resource_id: ResourceId | str, name: str, value: Any) -> None:
     if not Resource.objects.filter(pk=resource_id).exists():
         raise _no_resource(resource_id)
     Facet.objects.update_or_create(resource_id=resource_id, name=name, defaults={"value": value, "at": clock.now()})
+    if name in search_index.INDEXED_FACETS:
+        search_index.write_entry(str(resource_id))
 
 
 # Within -----------------------------------------------------------------------------------------------------------
@@ -277,6 +287,7 @@ def _write_contract(record: ActionRecord, contract: DataContract, agency: Agency
         applied_by_name=record.actor.name,
         applied_at=now,
     )
+    search_index.write_entry(contract.id, contract)
 
 
 def _check_directory_code(contract: DataContract) -> None:

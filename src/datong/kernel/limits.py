@@ -162,6 +162,13 @@ QUALITY_WAIVER_DAYS_MAX: Final = 366
 QUALITY_ORDERS_PER_REPORT_MAX: Final = 200
 """Work orders that one version may open, one for each broken rule."""
 
+# Standards
+STANDARD_FILE_BYTES_MAX: Final = 32 * 1024 * 1024
+"""One file of a code list, of divisions or of data elements to import."""
+STANDARD_ENTRIES_MAX: Final = 200_000
+STANDARD_SHOWN_ROWS_MAX: Final = 500
+"""Entries of an edition, or differences between two, on one page or in one listing; the JSON has all."""
+
 # Collection
 QUARANTINE_SHOWN_ROWS_MAX: Final = 200
 """Rows of one reason shown on a page; the CSV has all."""

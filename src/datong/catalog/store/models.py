@@ -78,3 +78,6 @@ class Facet(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(name="catalog_facet_once", fields=["resource", "name"]),
         ]
+
+
+from datong.catalog.store.knowledge_models import SearchEntry, SynonymGroup  # noqa: E402, F401

@@ -85,6 +85,15 @@ def require(actor: Actor, verb: str, subject_kind: str, subject_id: str) -> Deci
     return decision
 
 
+def opinions_sql(actor: Actor, verb: str, subject_kind: str) -> tuple[str, dict[str, Any]]:
+    """Every opinion (subject_id, allowed, …) as SQL text with named values, for a query that has chosen its subjects.
+
+    The caller keeps a subject when it has an opinion and `bool_and(allowed)`: the same rule as `find_allowed`.
+    """
+    connection.ensure_connection()
+    return _opinions(verb, subject_kind).as_string(connection.connection), _parameters(actor, verb)
+
+
 def _positional(statement: sql.Composed, parameters: Mapping[str, Any]) -> tuple[str, list[Any]]:
     """Named placeholders as the positional ones of Django's raw expressions. Values stay values."""
     connection.ensure_connection()
