@@ -22,7 +22,9 @@ from datong.quality.contracts import RuleUnsupported
 from datong.standards.identifiers import USCC_ALPHABET, USCC_BODY_TYPES
 
 ARITHMETIC_DIGITS = 6
-"""Places to which a sum, difference, product or quotient is rounded."""
+"""Places to which a sum, difference, product or quotient below `ROUNDED_BELOW` is rounded."""
+ROUNDED_BELOW = 1e9
+"""Beyond it a double has no six exact places, and engines round by multiplying."""
 WIDE_SPACE = "　"
 _WIDE = "".join(chr(code) for code in range(0xFF01, 0xFF5F)) + WIDE_SPACE
 _NARROW = "".join(chr(code) for code in range(0x21, 0x7F)) + " "
@@ -174,7 +176,7 @@ def upper(value: Any) -> Any:
 
 @operator("trim", "without spaces, tabs and full-width spaces at both ends")
 def trim(value: Any) -> Any:
-    return value.re_extract(rf"\A[ \t{WIDE_SPACE}]*((?:[^\x00]*[^ \t{WIDE_SPACE}])?)[ \t{WIDE_SPACE}]*\z", 1)
+    return value.re_extract(rf"\A[ \t{WIDE_SPACE}]*((?:(?s:.*)[^ \t{WIDE_SPACE}])?)[ \t{WIDE_SPACE}]*\z", 1)
 
 
 @operator("fold_width", "full-width ASCII and the full-width space as half-width")
@@ -198,7 +200,7 @@ def _number(value: Any) -> Any:
 
 
 def _rounded(value: Any) -> Any:
-    return value.round(ARITHMETIC_DIGITS)
+    return (value.abs() < ROUNDED_BELOW).ifelse(value.round(ARITHMETIC_DIGITS), value)
 
 
 @operator("+", "the sum in double, rounded to six places")
@@ -226,9 +228,9 @@ def absolute(value: Any) -> Any:
     return _number(value).abs()
 
 
-@operator("to_integer", "a text of up to 18 digits with a sign as a whole number; NULL for any other")
+@operator("to_integer", "a text of up to 15 digits with a sign as a whole number; NULL for any other")
 def to_integer(value: Any) -> Any:
-    shaped = matches(value, "[+-]?[0-9]{1,18}")
+    shaped = matches(value, "[+-]?[0-9]{1,15}")
     return shaped.ifelse(value, ibis.null("string")).cast("int64")
 
 
@@ -269,46 +271,43 @@ def add_days(value: Any, days: int) -> Any:
 # Identifiers -------------------------------------------------------------------------------------------------------
 def _digit_sum(text: Any, weights: Sequence[int], alphabet: str) -> Any:
     """Σ weight × place of the character in the alphabet."""
-    terms = [
-        ibis.literal(alphabet).find(text.substr(place, 1)).cast("int64") * weight
-        for place, weight in enumerate(weights)
-    ]
+    terms = [_place(alphabet, text.substr(place, 1)) * weight for place, weight in enumerate(weights)]
     return reduce(lambda left, right: left + right, terms)
 
 
-def _check_of(checks: str, place: Any) -> Any:
-    return ibis.literal(checks).substr(place, 1)
+def _place(alphabet: str, character: Any) -> Any:
+    """Where the character stands in the alphabet, from 0; -1 where it does not."""
+    return ibis.literal(alphabet).find(character).cast("int64")
 
 
 @operator("is_uscc", "a unified social credit code, GB 32100-2015, with both check characters; NULL where NULL")
 def is_uscc(value: Any) -> Any:
     heads = "|".join(f"{department}[{types}]" for department, types in USCC_BODY_TYPES.items())
     shaped = matches(value, f"(?:{heads})[0-9]{{6}}[{USCC_ALPHABET}]{{10}}")
-    text = shaped.ifelse(value, "91000000MA00000000")
-    check = _check_of(USCC_ALPHABET, (31 - _digit_sum(text, _USCC_WEIGHTS, USCC_ALPHABET) % 31) % 31)
-    part = _check_of(_ORG_CHECKS, _digit_sum(text.substr(8, 8), _ORG_WEIGHTS, _ORG_ALPHABET) % 11)
-    return shaped & (check == text.substr(17, 1)) & (part == text.substr(16, 1))
+    total = _digit_sum(value, _USCC_WEIGHTS, USCC_ALPHABET) + _place(USCC_ALPHABET, value.substr(17, 1))
+    return shaped & (total % 31 == 0) & _ends_in_org_check(value.substr(8, 9))
 
 
-@operator(
-    "is_resident_id", "a resident identity number, GB 11643-1999: a birth date of the calendar, the check; on a day"
-)
+@operator("is_resident_id", "a resident identity number, GB 11643-1999: a day of birth of the calendar, the check")
 def is_resident_id(value: Any, as_of: Any, earliest: Any) -> Any:
     shaped = matches(value, "[1-9][0-9]{16}[0-9X]") & (value.substr(14, 3) != "000")
-    text = shaped.ifelse(value, "110101190001010009")
-    born = text.substr(6, 4).concat("-").concat(text.substr(10, 2)).concat("-").concat(text.substr(12, 2))
-    birth = born.try_cast("date")
-    lived = birth.notnull() & (birth >= earliest).fill_null(False) & (birth <= as_of).fill_null(False)
-    check = _check_of(_RESIDENT_CHECKS, _digit_sum(text, _RESIDENT_WEIGHTS, "0123456789") % 11)
-    return shaped & lived & (check == text.substr(17, 1))
+    born = value.substr(6, 4).concat("-").concat(value.substr(10, 2)).concat("-").concat(value.substr(12, 2))
+    birth = shaped.ifelse(born, ibis.null("string")).try_cast("date")
+    lived = ((birth >= earliest) & (birth <= as_of)).fill_null(False)
+    total = _digit_sum(value, _RESIDENT_WEIGHTS, "0123456789")
+    is_valid = shaped & lived & (_place(_RESIDENT_CHECKS, value.substr(17, 1)) == total % 11)
+    return value.isnull().ifelse(ibis.null("boolean"), is_valid)
 
 
 @operator("is_org_code", "an organisation code, GB 11714-1997, with its check character; NULL where NULL")
 def is_org_code(value: Any) -> Any:
-    shaped = matches(value, "[0-9A-Z]{8}-?[0-9X]")
-    text = shaped.ifelse(value, "000000000")
-    check = _check_of(_ORG_CHECKS, _digit_sum(text, _ORG_WEIGHTS, _ORG_ALPHABET) % 11)
-    return shaped & (check == text.right(1))
+    return matches(value, "[0-9A-Z]{8}-?[0-9X]") & _ends_in_org_check(value)
+
+
+def _ends_in_org_check(code: Any) -> Any:
+    """The last character is the check of the first eight: 11 − Σ mod 11, with 10 as X and 11 as 0."""
+    total = _digit_sum(code, _ORG_WEIGHTS, _ORG_ALPHABET)
+    return _place(_ORG_CHECKS, code.right(1)) == total % 11
 
 
 # Several rows, several tables --------------------------------------------------------------------------------------
