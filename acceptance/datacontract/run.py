@@ -71,15 +71,15 @@ def main(arguments: list[str]) -> int:
     try:
         linter = make_environment()
     except (OSError, subprocess.SubprocessError) as problem:
-        print(f"the linter's environment cannot be made: {problem}", file=sys.stderr)
+        sys.stderr.write(f"the linter's environment cannot be made: {problem}\n")
         return 2
     texts = gather_texts([Path(name) for name in arguments]) if arguments else shipped()
     wrong = 0
     for name, text in texts.items():
         found = lint(linter, text)
         wrong += bool(found)
-        print(f"{name}: {found or 'valid'}")
-    print(f"{len(texts)} texts, {wrong} not valid")
+        sys.stdout.write(f"{name}: {found or 'valid'}\n")
+    sys.stdout.write(f"{len(texts)} texts, {wrong} not valid\n")
     return 1 if wrong or not texts else 0
 
 
