@@ -20,8 +20,8 @@ from datong.kernel.limits import READER_MEMBERS_MAX, READER_UNPACKED_BYTES_MAX
 
 _UTF8_NAMES = 0x800
 _ENCRYPTED = 0x1
-TABLE_SUFFIXES = (".csv", ".txt", ".tsv", ".tab", ".dat", ".xlsx", ".xls", ".xlsb", ".xlsm", ".ods")
-TABLE_SUFFIXES += (".json", ".jsonl", ".ndjson", ".geojson", ".xml", ".parquet", ".gz")
+_TEXTS = (".csv", ".txt", ".tsv", ".tab", ".dat", ".json", ".jsonl", ".ndjson", ".geojson", ".xml")
+TABLE_SUFFIXES = (*_TEXTS, ".xlsx", ".xls", ".xlsb", ".xlsm", ".ods", ".parquet", ".gz")
 
 
 def check_unpacked(path: Path, bytes_max: int) -> None:

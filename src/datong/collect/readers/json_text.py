@@ -12,6 +12,8 @@ from datong.kernel.limits import READER_DEPTH_MAX, READER_RECORD_BYTES_MAX
 
 _CHUNK_CHARACTERS = 256 * 1024
 _SPACE = re.compile(r"[ \t\r\n\ufeff]*")
+_NUMBER_TAIL = re.compile(r"[-+.eE0-9]*\Z")
+"""A number that reaches the end of what has been read may go on."""
 _PROBE_DEPTH = 4
 
 
@@ -135,10 +137,10 @@ class JsonStream:
             except RecursionError as error:
                 raise self._malformed("it is nested too deeply", "嵌套过深") from error
             else:
-                if end < len(self._text) or self._is_whole or not isinstance(value, Number):
-                    self._at = end
+                is_cut = isinstance(value, Number) and _NUMBER_TAIL.match(self._text, end) is not None
+                if not (is_cut and self._fill()):
+                    self._at = end if not is_cut else self._at + len(value)
                     return value
-                self._fill()
 
     def _peek(self) -> str:
         """The next character that is no space, "" at the end."""

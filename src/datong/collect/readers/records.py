@@ -6,13 +6,14 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from datong.collect.delimited import CSV_SNIFF_BYTES, find_encoding, guess_encoding
+from datong.collect.delimited import find_encoding, guess_encoding
 from datong.collect.exact import SourceLines, open_text
 from datong.collect.readers.contracts import FileMalformed, Note, PlainTable, RecordsNotFound
 from datong.collect.readers.json_text import DECODER, JsonStream, flatten, pick, read_path
 from datong.collect.readers.keyed import KeyedRow, write_keyed
 from datong.collect.readers.reading import Source
 from datong.collect.readers.wkt import geometry_text
+from datong.kernel.limits import CSV_SNIFF_BYTES
 
 _NO_OBJECT = ("不是JSON对象", "It is no JSON object")
 GEOMETRY = "geometry"

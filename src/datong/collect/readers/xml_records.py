@@ -23,6 +23,7 @@ from datong.kernel.limits import READER_DEPTH_MAX
 _PROBE_EVENTS = 50_000
 _GB_DECLARED = re.compile(rb"""^\s*<\?xml[^>]*encoding=["'](gb2312|gbk)["']""", re.IGNORECASE)
 _REPEATED = ";"
+_BESIDE_MAX = 64
 
 
 def read_xml(source: Source) -> PlainTable:
@@ -89,9 +90,10 @@ def _refuse_entities(root: Any) -> None:
 
 
 def _elements(source: Source, path: Sequence[str], *, is_rooted: bool) -> Iterator[Any]:
-    """The record elements, whole; each is emptied when the next is asked for."""
+    """The record elements, whole; each is taken out of the tree when the next one ends."""
     stack: list[str] = []
     depth_found = 0
+    done: Any = None
     for event, element in _events(source):
         if event == "start":
             stack.append(_local(element))
@@ -107,17 +109,19 @@ def _elements(source: Source, path: Sequence[str], *, is_rooted: bool) -> Iterat
         if len(stack) == depth_found:
             yield element
             depth_found = 0
-        if not depth_found:
+            element.clear(keep_tail=True)
+            if done is not None and done.getparent() is not None:
+                done.getparent().remove(done)
+            done = element
+        elif not depth_found:
             _forget(element)
         stack.pop()
 
 
 def _forget(element: Any) -> None:
-    """Empty an element that is done with. Short fields beside the records stay, for `../name`."""
-    if len(element):
-        element.clear(keep_tail=True)
+    """Of what stands beside the records a few elements stay, for `../name`; many of a kind do not."""
     parent = element.getparent()
-    if parent is not None and len(parent) > 64:
+    if parent is not None and len(parent) > _BESIDE_MAX:
         del parent[0]
 
 
@@ -148,8 +152,7 @@ def _find_path(source: Source) -> tuple[str, ...]:
 
 
 def _local(element: Any) -> str:
-    tag = element.tag
-    return tag.rsplit("}", 1)[-1] if isinstance(tag, str) else ""
+    return str(element.tag).rsplit("}", 1)[-1]
 
 
 def _picker(fields: Mapping[str, str]) -> Callable[[Any], Mapping[str, str]]:
