@@ -188,6 +188,8 @@ COLLECT_SPILL_GB_MAX: Final = 16
 COLLECT_THREADS_MAX: Final = 4
 COLLECT_RECOVER_S: Final = 300
 """How often runs without a living job are looked for."""
+COLLECT_PROGRESS_S: Final = 0.5
+"""How often a long step tells how far it is."""
 BILL_BYTES_MAX: Final = 256 * 1024
 BILL_COLUMNS_MAX: Final = 50
 """Columns of one bill with a control sum or a count of different values."""
@@ -199,6 +201,8 @@ CHANGES_SHOWN_ROWS_MAX: Final = 200
 """Cleaned cells shown on a page; the terminal lists all."""
 LANDING_EXPIRE_S: Final = 3600
 """How often landed files past their retention are looked for."""
+LANDING_EXPIRED_PER_ROUND_MAX: Final = 1000
+"""Landed files that one round removes."""
 LANDING_DAYS_DEFAULT: Final = 180
 """How long a landed file is kept where neither contract nor deployment says otherwise; its digest stays for ever."""
 COLLECT_CASE_DAYS: Final = 3

@@ -58,7 +58,7 @@ def derive_succession(entries: Iterable[DatedEntry], *, stated: Iterable[Success
     for entry in entries:
         by_code[entry.code].append(entry)
     derived = _derive(by_code)
-    kept = [step for step in derived if step.kind == "renamed" or (step.code, step.on.year) not in known]
+    kept = [step for step in derived if (step.code, step.on.year) not in known]
     present = [step for step in given if step.code in by_code]
     return tuple(sorted((*present, *kept), key=lambda step: (step.on, step.code, step.to_code)))
 

@@ -39,7 +39,7 @@ class DocumentInvalid(Failure):
     code, status = "document-invalid", 422
     title, title_zh = "The signature does not prove this document", "签名不能证明该文件"
 
-    def __init__(self, hint: str, *, hint_zh: str, step: str, **facts: object) -> None:
+    def __init__(self, hint: str, *, hint_zh: str, step: str, **facts: str) -> None:
         super().__init__(hint, hint_zh=hint_zh, step=step, **facts)
 
 
