@@ -75,7 +75,7 @@ def _events(source: Source) -> Iterator[tuple[str, Any]]:
                     is_first = False
                 yield event, element
         except etree.XMLSyntaxError as error:
-            line = error.position[0] if error.position else 0
+            line = error.lineno or 0
             raise FileMalformed(
                 f"Line {line} is no well-formed XML: {error.msg}.", hint_zh=f"第{line}行不符合XML格式。", line=line
             ) from error

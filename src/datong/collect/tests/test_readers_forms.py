@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ PEOPLE = [
 ]
 
 
-def workbook(*sheets: tuple[str, list[list[Any]]], merges: tuple[str, ...] = ()) -> bytes:
+def workbook(*sheets: tuple[str, Sequence[Any]], merges: tuple[str, ...] = ()) -> bytes:
     book = openpyxl.Workbook()
     book.remove(book.worksheets[0])
     for title, rows in sheets:
@@ -55,7 +56,7 @@ def workbook(*sheets: tuple[str, list[list[Any]]], merges: tuple[str, ...] = ())
     return out.getvalue()
 
 
-FIRMS = [
+FIRMS: list[list[Any]] = [
     ["某市企业登记表"],
     ["统一社会信用代码", "地址", None, "成立日期", "注册资本（万元）"],
     [None, "省", "市", None, None],

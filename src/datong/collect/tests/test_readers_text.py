@@ -38,6 +38,13 @@ def read(
     return read_source(path, scan_file(path), name, wanted, reading or {}, folder, **options)
 
 
+def plain(content: bytes | Path, folder: Path, reading: dict[str, Any] | None = None, **options: Any) -> PlainTable:
+    """`read` where a plain table is expected."""
+    table = read(content, folder, reading, **options)
+    assert isinstance(table, PlainTable)
+    return table
+
+
 def rows_of(table: PlainTable | RegularCsv) -> list[list[str]]:
     """The plain table's rows; it must be what it says: header, count, LF."""
     assert isinstance(table, PlainTable)
@@ -146,7 +153,7 @@ def test_other_files_become_plain(content: bytes, tmp_path: Path) -> None:
 
 def test_footnotes_are_told_and_a_cut_row_is_not_one(tmp_path: Path) -> None:
     body = "code,name,amount\na,b,1\nc,d\n\n注：1. 数据为初步数，\n2. 表中,数据,不含,港澳\n资料来源：某局\n"
-    table = read(body.encode(), tmp_path)
+    table = plain(body.encode(), tmp_path)
     assert rows_of(table) == [["a", "b", "1"]]
     assert [(row.line, row.fields) for row in table.unshaped] == [(3, ("c", "d"))]
     [note] = table.notes
@@ -155,7 +162,7 @@ def test_footnotes_are_told_and_a_cut_row_is_not_one(tmp_path: Path) -> None:
 
 
 def test_a_note_between_rows_is_no_footnote(tmp_path: Path) -> None:
-    table = read("code,name,amount\na,b,1\n注：以下为补报\nc,d,2\n".encode(), tmp_path, exactly=True)
+    table = plain("code,name,amount\na,b,1\n注：以下为补报\nc,d,2\n".encode(), tmp_path, exactly=True)
     assert rows_of(table) == [["a", "b", "1"], ["c", "d", "2"]]
     assert [row.line for row in table.unshaped] == [3]
     assert table.notes == ()
@@ -182,17 +189,17 @@ def test_names_are_recognised_as_agencies_write_them(tmp_path: Path) -> None:
 
 
 def test_what_the_contract_says_of_reading_is_done(tmp_path: Path) -> None:
-    table = read(b"a,b,1\nc,d,2\n", tmp_path, {"no_header": True})
+    table = plain(b"a,b,1\nc,d,2\n", tmp_path, {"no_header": True})
     assert table.source_header == ("code", "name", "amount")
     assert [table.position_of(0), table.position_of(1)] == [1, 2]
-    cut = read(b"code,name,amount\na,b,1\nc,d,2\nsum,,3\n", tmp_path, {"last_rows_ignored": 1})
+    cut = plain(b"code,name,amount\na,b,1\nc,d,2\nsum,,3\n", tmp_path, {"last_rows_ignored": 1})
     assert rows_of(cut) == [["a", "b", "1"], ["c", "d", "2"]]
     assert codes_of(cut) == ["footnotes"]
-    ended = read(b"code,name,amount\na,b,1\nTOTAL,x,3\nmore,y,4\n", tmp_path, {"footer_pattern": "^TOTAL"})
+    ended = plain(b"code,name,amount\na,b,1\nTOTAL,x,3\nmore,y,4\n", tmp_path, {"footer_pattern": "^TOTAL"})
     assert rows_of(ended) == [["a", "b", "1"]]
-    placed = read(b"x,y,z\nx,y,z\na,b,1\n", tmp_path, {"first_row": 2}, exactly=True)
+    placed = plain(b"x,y,z\nx,y,z\na,b,1\n", tmp_path, {"first_row": 2}, exactly=True)
     assert (rows_of(placed), placed.source_header) == ([["a", "b", "1"]], ("x", "y", "z"))
-    named = read("代码|名称|金额\na|b|1\n".encode("gbk"), tmp_path, {"encoding": "GBK", "delimiter": "|"})
+    named = plain("代码|名称|金额\na|b|1\n".encode("gbk"), tmp_path, {"encoding": "GBK", "delimiter": "|"})
     assert (named.encoding, named.delimiter) == ("gb18030", "|")
     for wrong in (
         {"colour": 1},
@@ -210,7 +217,7 @@ def test_a_wide_table_is_turned_long(tmp_path: Path) -> None:
         WantedColumn(name=name, aliases=(title,)) for name, title in (("i", "指标"), ("q", "季度"), ("v", "数值"))
     ]
     reading = {"unpivot": {"keep": ["i"], "name": "q", "value": "v"}}
-    table = read("指标,1季度,2季度\nGDP,1,2\nCPI,,4\n".encode(), tmp_path, reading, wanted=wanted)
+    table = plain("指标,1季度,2季度\nGDP,1,2\nCPI,,4\n".encode(), tmp_path, reading, wanted=wanted)
     assert table.source_header == ("指标", "q", "v")
     assert rows_of(table) == [["GDP", "1季度", "1"], ["GDP", "2季度", "2"], ["CPI", "2季度", "4"]]
     assert [table.position_of(n) for n in range(3)] == [2, 2, 3]
@@ -244,7 +251,7 @@ def test_the_statistics_export_is_read(name: str, tmp_path: Path) -> None:
         *(WantedColumn(name=n, aliases=()) for n in ("quarter", "value")),
     ]
     reading = {"unpivot": {"keep": ["indicator"], "name": "quarter", "value": "value"}}
-    table = read(REAL / "macro" / name, tmp_path, reading, wanted=wanted)
+    table = plain(REAL / "macro" / name, tmp_path, reading, wanted=wanted)
     rows = rows_of(table)
     assert len(rows) == 32 * 18
     assert not table.unshaped
@@ -257,9 +264,9 @@ def test_the_statistics_export_is_read(name: str, tmp_path: Path) -> None:
 @real
 def test_a_word_list_with_lone_carriage_returns(tmp_path: Path) -> None:
     wanted = [WantedColumn(name="word", aliases=()), WantedColumn(name="count", aliases=())]
-    table = read(REAL / "names/THUOCL_diming.txt", tmp_path, {"no_header": True}, wanted=wanted)
+    table = plain(REAL / "names/THUOCL_diming.txt", tmp_path, {"no_header": True}, wanted=wanted)
     rows = rows_of(table)
     assert rows[0] == ["中国", "1932582"]
     assert len(rows) + len(table.unshaped) == 44_804
-    food = read(REAL / "names/THUOCL_food.txt", tmp_path, {"no_header": True}, wanted=wanted)
+    food = plain(REAL / "names/THUOCL_food.txt", tmp_path, {"no_header": True}, wanted=wanted)
     assert len(rows_of(food)) == 8_974
