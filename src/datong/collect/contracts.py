@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from datong.catalog.words import CollectMode as CollectMode  # noqa: PLC0414 - the word is the catalogue's
 from datong.kernel.failures import BadInput, Conflict, NotFound, TooLarge
 from datong.kernel.paging import Page
 
@@ -31,28 +32,6 @@ class RunState(StrEnum):
     def is_at_rest(self) -> bool:
         """Nothing is going on: ended, or waiting for somebody."""
         return self.is_final or self is RunState.BLOCKED
-
-
-class CollectMode(StrEnum):
-    """What a file's rows do to the table.
-
-    REPLACE: the file is the whole table. APPEND: its rows are added, once per file. UPSERT: its rows are added, or
-    take the place of rows with their key. DIFF: the file is the whole table, compared by key: only what differs is
-    written, and rows that it does not have are deleted.
-    """
-
-    REPLACE = "replace"
-    APPEND = "append"
-    UPSERT = "upsert"
-    DIFF = "diff"
-
-
-MODE_TITLES: Mapping[CollectMode, tuple[str, str]] = {
-    CollectMode.REPLACE: ("全量替换", "Replace all"),
-    CollectMode.APPEND: ("追加", "Append"),
-    CollectMode.UPSERT: ("按主键更新", "Insert or update by key"),
-    CollectMode.DIFF: ("全量比对", "Compare all by key"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +90,16 @@ class Block:
     reason_zh: str
     reason_en: str
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunNote:
+    """Something of the file worth telling: what the reader skipped, which columns drifted. `code` says which."""
+
+    code: str
+    zh: str
+    en: str
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,10 +179,25 @@ class RunView:
     seconds: float | None
     resource_title_en: str = ""
     started_by_name_en: str = ""
+    origin: Origin = Origin()
+    bill: Bill | None = None
+    bill_differences: tuple[BillDifference, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    accepted: tuple[Mapping[str, Any], ...] = ()
+    notes: tuple[RunNote, ...] = ()
+    changes: tuple[StepChanges, ...] = ()
+    written: Mapping[str, int] = field(default_factory=dict)
+    """What the version changed in the table: inserted, updated, deleted, unchanged, late; keys as they apply."""
+    landed_gone_at: str | None = None
+    """When retention removed the file; None while it is kept."""
 
     @property
     def is_final(self) -> bool:
         return self.state.is_final
+
+    @property
+    def is_at_rest(self) -> bool:
+        return self.state.is_at_rest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,6 +306,23 @@ class CleaningUnsupported(BadInput):
 class ModeUnsupported(BadInput):
     code = "mode-unsupported"
     title, title_zh = "The contract does not allow this way of collecting", "契约不支持这种归集方式"
+
+
+class RunSuperseded(Conflict):
+    code = "run-superseded"
+    title, title_zh = "A later file has been collected since", "此后已归集更新的文件"
+
+
+class RunGivenUp(Conflict):
+    code = "run-given-up"
+    title, title_zh = "The run was given up", "已放弃这次归集"
+
+
+class RunBlocked(Conflict):
+    """A run that waits: shown where a finished one was expected."""
+
+    code = "run-blocked"
+    title, title_zh = "The run waits for a decision; nothing was written", "归集等待处理，尚未写入数据"
 
 
 class RunNotBlocked(Conflict):

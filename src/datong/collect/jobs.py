@@ -1,18 +1,10 @@
-"""A run as a job: what the worker executes, with progress that page and command line show."""
+"""A run as a job: what the worker executes. Its progress is the step's name with bytes or rows done, of so many."""
 
 from __future__ import annotations
 
 from datong.kernel.ids import JobId, RunId
 from datong.kernel.jobs.service import job, periodic, report_progress
-from datong.kernel.limits import COLLECT_RECOVER_S
-
-STEP_NOTES = {
-    "read": "识别文件",
-    "check": "逐行校验",
-    "quarantine": "隔离不合格的行",
-    "commit": "写入数据湖",
-    "publish": "发布",
-}
+from datong.kernel.limits import COLLECT_RECOVER_S, LANDING_EXPIRE_S
 
 
 @job("collect.run")
@@ -21,7 +13,7 @@ def run_collection(job_id: JobId, *, run_id: str) -> None:
 
     execute_run(
         RunId(run_id),
-        lambda step, done, total: report_progress(job_id, done, total, STEP_NOTES.get(step, step)),
+        lambda step, done, total: report_progress(job_id, done, total, step),
     )
 
 
@@ -30,3 +22,10 @@ def recover(_job_id: JobId) -> None:
     from datong.collect.service import recover_runs
 
     recover_runs()
+
+
+@periodic("collect.expire-landed", every_s=LANDING_EXPIRE_S)
+def expire(_job_id: JobId) -> None:
+    from datong.collect.service import expire_landed
+
+    expire_landed()

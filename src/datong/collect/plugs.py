@@ -29,6 +29,46 @@ ACTIONS = (
         sentence_en="Collecting “{subject}” failed ({number}, {file}): {code}",
     ),
     ActionKind(
+        verb="run.blocked",
+        platform=True,
+        sentence_zh="“{subject}”归集等待处理（{number}）：{reason_zh}",
+        sentence_en="Collecting “{subject}” waits ({number}): {reason_en}",
+    ),
+    ActionKind(
+        verb="run.resumed",
+        roles=frozenset({Role.STEWARD, Role.APPROVER}),
+        platform=True,
+        sentence_zh="{actor} 让归集 {number} 继续：{reason}",
+        sentence_en="{actor} let run {number} go on: {reason}",
+    ),
+    ActionKind(
+        verb="run.given-up",
+        roles=frozenset({Role.STEWARD, Role.APPROVER}),
+        platform=True,
+        sentence_zh="{actor} 放弃了归集 {number}：{reason}",
+        sentence_en="{actor} gave up run {number}: {reason}",
+    ),
+    ActionKind(
+        verb="run.failure-closed",
+        roles=frozenset({Role.STEWARD, Role.APPROVER}),
+        platform=True,
+        sentence_zh="{actor} 办结了归集失败 {number}：{reason}",
+        sentence_en="{actor} closed the failed run {number}: {reason}",
+    ),
+    ActionKind(
+        verb="changes.read",
+        roles=frozenset({Role.STEWARD, Role.APPROVER}),
+        platform=True,
+        sentence_zh="{actor} 查看了“{subject}”清洗前后的对照（{number}）",
+        sentence_en="{actor} read what cleaning changed in “{subject}” ({number})",
+    ),
+    ActionKind(
+        verb="landed.expired",
+        platform=True,
+        sentence_zh="“{subject}”的原文件按期清除（{number}），指纹保留",
+        sentence_en="The file of “{subject}” was removed after its time ({number}); its digest stays",
+    ),
+    ActionKind(
         verb="quarantine.exported",
         roles=frozenset({Role.STEWARD, Role.APPROVER}),
         platform=True,
@@ -51,7 +91,17 @@ RUNS = NavItem(
 def plug() -> None:
     for kind in ACTIONS:
         declare_action(kind)
+    from datong.cases.contracts import CASE_KINDS, CASE_PAGES
     from datong.collect import jobs  # noqa: F401 - declares its jobs
+    from datong.collect.service.attention import BlockedRunCase, FailedRunCase
+
+    CASE_KINDS.fill(FailedRunCase.key, FailedRunCase())
+    CASE_KINDS.fill(BlockedRunCase.key, BlockedRunCase())
+    CASE_PAGES.fill(FailedRunCase.key, "collect:attention")
+    CASE_PAGES.fill(BlockedRunCase.key, "collect:run")
+    from datong.collect.sources import plugs as sources
+
+    sources.plug()
 
     if find_spec("datong.collect.web.urls") is not None:
         from datong.collect.web import panels

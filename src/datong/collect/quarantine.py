@@ -7,9 +7,10 @@ accepted, or nothing new) writes it alone, replacing whatever an earlier try of 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from difflib import SequenceMatcher
 from pathlib import Path
+from types import MappingProxyType
 from typing import TextIO
 
 import duckdb
@@ -62,11 +63,15 @@ def read_rows(
     run_id: str,
     header: tuple[str, ...],
     *,
+    titles: Mapping[str, str] = MappingProxyType({}),
     rule: str = "",
     after_line: int = 0,
     rows_max: int | None = None,
 ) -> Iterator[QuarantinedRow]:
-    """Refused rows in the file's order; the first COLLECT_SUGGESTIONS_MAX of them say what was probably meant."""
+    """Refused rows in the file's order; the first COLLECT_SUGGESTIONS_MAX of them say what was probably meant.
+
+    `titles` are the columns' English titles, for the English reasons.
+    """
     query = (
         "select line, column_name, rule, reason_zh, reason_en, value, others, fields "
         f"from {qualify(quarantine_table(table))} where run_id = ? and line > ?"
@@ -93,13 +98,21 @@ def read_rows(
                 column=column,
                 rule=broken,
                 reason_zh=finding.message_zh if finding else zh,
-                reason_en=f"{column} {finding.message_en}" if finding else en,
+                reason_en=f"{titles.get(column, column)} {finding.message_en}"
+                if finding
+                else _titled(en, column, titles),
                 value=value,
                 suggestion_zh=suggestion[0],
                 suggestion_en=suggestion[1],
                 others=tuple(others),
                 row=_name_fields(header, orjson.loads(fields)),
             )
+
+
+def _titled(reason: str, column: str, titles: Mapping[str, str]) -> str:
+    """A reason that begins with the column's name, with its title in the name's place."""
+    title = titles.get(column)
+    return title + reason[len(column) :] if title and column and reason.startswith(column) else reason
 
 
 def _name_fields(header: tuple[str, ...], fields: list[str | None]) -> dict[str, str | None]:

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from datong.collect.contracts import ReasonCount, RunState, RunStep, RunView
+from datong.collect.contracts import (
+    BillDifference,
+    Block,
+    BlockKind,
+    Origin,
+    ReasonCount,
+    RunNote,
+    RunState,
+    RunStep,
+    RunView,
+    StepChanges,
+)
+from datong.collect.reconcile import bill_from_dict
 from datong.kernel import clock
 
 STEPS = (
@@ -54,6 +66,15 @@ def view_of(run: Any, *, title_en: str = "", started_by_name_en: str = "") -> Ru
         seconds=(finished - run.started_at).total_seconds() if finished else None,
         resource_title_en=title_en,
         started_by_name_en=started_by_name_en,
+        origin=Origin(kind=run.origin_kind, source_id=run.origin_source, cursor=run.origin_cursor),
+        bill=bill_from_dict(run.bill) if run.bill else None,
+        bill_differences=tuple(BillDifference(**each) for each in run.bill_differences),
+        blocks=tuple(Block(**{**each, "kind": BlockKind(each["kind"])}) for each in run.blocks),
+        accepted=tuple(run.accepted),
+        notes=tuple(RunNote(**each) for each in run.notes),
+        changes=tuple(StepChanges(**each) for each in run.changes),
+        written=run.rows_written,
+        landed_gone_at=clock.iso(run.landed_gone_at) if run.landed_gone_at else None,
     )
 
 

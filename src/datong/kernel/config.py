@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from datong.kernel.failures import Misconfigured
+from datong.kernel.limits import LANDING_DAYS_DEFAULT
 
 
 class Secret:
@@ -83,9 +84,25 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(name="DATONG_LOG_LEVEL", default="info", help="debug, info, warning or error."),
     Setting(
+        name="DATONG_LANDING_DAYS",
+        default="",
+        help=f"Days for which delivered files are kept without a word in the contract; empty: {LANDING_DAYS_DEFAULT}.",
+    ),
+    Setting(
         name="DATONG_TRUSTED_PROXIES",
         default="",
         help="Addresses, separated by commas, whose forwarded headers are believed.",
+    ),
+    Setting(
+        name="DATONG_SOURCE_HOSTS",
+        default="",
+        help="Addresses that sources may connect to, separated by commas (name, *.name, network, each with :port or "
+        "without). Empty: public addresses only.",
+    ),
+    Setting(
+        name="DATONG_SOURCE_FOLDERS",
+        default="",
+        help="Folders, separated by commas, inside which sources may watch for files. Empty: none.",
     ),
 )
 
@@ -137,6 +154,13 @@ class Settings:
         text = self._values["DATONG_PORT"]
         if not text.isdigit() or not 0 < int(text) < 65536:
             raise Misconfigured("Give DATONG_PORT a number from 1 to 65535.", setting="DATONG_PORT", value=text)
+        return int(text)
+
+    @cached_property
+    def landing_days(self) -> int:
+        text = self._values["DATONG_LANDING_DAYS"] or str(LANDING_DAYS_DEFAULT)
+        if not text.isdigit() or int(text) < 1:
+            raise Misconfigured("Give DATONG_LANDING_DAYS a number of days.", setting="DATONG_LANDING_DAYS", value=text)
         return int(text)
 
     @cached_property

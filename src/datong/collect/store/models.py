@@ -47,6 +47,23 @@ class Run(models.Model):
     version_id = models.TextField(null=True)
     version_label = models.TextField(null=True)
     failure = models.JSONField(null=True)
+    origin_kind = models.TextField(default="upload")
+    origin_source = models.TextField(default="")
+    origin_cursor = models.JSONField(default=dict)
+    bill = models.JSONField(null=True)
+    bill_differences = models.JSONField(default=list)
+    blocks = models.JSONField(default=list)
+    """Why a blocked run waits."""
+    accepted = models.JSONField(default=list)
+    """What somebody let pass when resuming it: kind, by, at, reason."""
+    notes = models.JSONField(default=list)
+    """What the reader skipped or took otherwise than it stood, and what drifted."""
+    changes = models.JSONField(default=list)
+    """Cells changed by each cleaning step."""
+    rows_written = models.JSONField(default=dict)
+    """inserted, updated, deleted, unchanged, late."""
+    landed_gone_at = models.DateTimeField(null=True)
+    """When retention removed the landed file; the digest stays."""
     job_id = models.TextField(null=True)
     started_by = models.TextField()
     started_by_name = models.TextField()
@@ -57,9 +74,14 @@ class Run(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["resource_id", "-started_at"], name="collect_run_of_resource"),
             models.Index(fields=["agency", "-started_at"], name="collect_run_of_agency"),
+            models.Index(fields=["agency", "digest"], name="collect_run_of_file"),
+            models.Index(fields=["finished_at"], name="collect_run_landed", condition=Q(landed_gone_at__isnull=True)),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=Q(rows_read=F("rows_accepted") + F("rows_quarantined")), name="collect_run_no_row_lost"
             )
         ]
+
+
+from datong.collect.store.source_models import Fetch, Source, SourceFile  # noqa: E402, F401 - tables of connected sources

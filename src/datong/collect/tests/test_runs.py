@@ -178,7 +178,7 @@ def test_a_run_as_a_job_reports_its_progress(committing_office: Office, make_csv
     assert run.job_id is not None
     run_job(run.job_id)
     job = get_job(run.job_id)
-    assert (job.state, job.done, job.total, job.note) == (JobState.DONE, 5, 5, "发布")
+    assert (job.state, job.done, job.total, job.note) == (JobState.DONE, 1, 1, "publish")
     assert get_run(run.id).state is RunState.DONE
     bad = get_run(start_run(office.steward, office.resource_id, io.BytesIO(b"a,b\n1,2\n"), "坏.csv"))
     run_job(bad.job_id or "")

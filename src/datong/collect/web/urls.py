@@ -7,6 +7,7 @@ from datong.collect.web import views
 app_name = "collect"
 urlpatterns = [
     path("resources/<str:resource_id>/collect", views.collect_file, name="collect"),
+    path("resources/<str:resource_id>/collect/attention", views.show_attention, name="attention"),
     path("runs/", views.list_runs, name="runs"),
     path("runs/<str:run_id>/", views.show_run, name="run"),
     path("runs/<str:run_id>/progress", views.show_progress, name="progress"),

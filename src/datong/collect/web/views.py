@@ -104,6 +104,16 @@ def show_run(request: HttpRequest, run_id: str) -> HttpResponse:
 
 
 @require_safe
+def show_attention(request: HttpRequest, resource_id: str) -> HttpResponse:
+    """Where the case of a failed collection leads: the resource's latest run that failed or waits."""
+    actor = require_member(request)
+    problem = service.find_open_problem(resource_id, actor)
+    if problem is None:
+        return redirect("catalog:resource", resource_id=resource_id)
+    return redirect("collect:run", run_id=problem.id)
+
+
+@require_safe
 def show_progress(request: HttpRequest, run_id: str) -> HttpResponse:
     """The progress panel alone, for htmx; once the run has ended the page is asked to load anew."""
     actor = require_member(request)
