@@ -7,26 +7,23 @@ read). The accepted rows are a SELECT over the CSV itself, so good rows are held
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from datong.collect.contracts import FileEmpty, FileUnreadable, RowsLost
-from datong.collect.delimited import (
-    ByteFacts,
-    FileForm,
-    WantedColumn,
-    find_encoding,
-    find_form,
-    guess_encoding,
-    read_head,
-    refuse_unreadable,
-    scan_file,
-)
-from datong.collect.exact import Normalised, UnshapedRow, normalise, transcode
+from datong.collect.cleaning import CleanedColumn, CleaningContext
+from datong.collect.contracts import FileEmpty, RowsLost
+from datong.collect.delimited import ByteFacts, FileForm, WantedColumn, read_head, scan_file
+from datong.collect.drift import ColumnFinding, ColumnMapping, map_columns
+from datong.collect.exact import UnshapedRow, transcode
+from datong.collect.readers.contracts import Note, PlainTable, RegularCsv
+from datong.collect.readers.source import read_source
 from datong.collect.scan import (
     WORD_BITS,
     Irregular,
@@ -36,18 +33,24 @@ from datong.collect.scan import (
     excluded_sql,
     mark_rows,
     open_engine,
+    skipped_name,
     survivors_sql,
+    words_count,
 )
+from datong.collect.watching import watch
 from datong.kernel.clock import monotonic_s
 from datong.kernel.limits import CSV_SNIFF_BYTES
-from datong.quality.contracts import CheckPlan, Dimension, RuleScore, RunScore, Severity
-from datong.quality.model import rule_score, score_rules, score_run
+from datong.quality.contracts import CheckPlan, Dimension, Reference, RuleScore, RunScore, Severity
+from datong.quality.scoring import rule_score, score_rules, score_run
 from datong.quality.sql import Literals, text_sql
 
 SHAPE_RULE = "row.shape"
 SHAPE_REASON = ("行的字段数或引号有误", "The row does not have the header's shape")
+_SAMPLE_ROWS = 200
 Progress = Callable[[str, int, int], None]
-"""Called as (step, steps done, steps in all)."""
+"""Called as (step, bytes of the file done, bytes in all): read, check, quarantine."""
+Mapper = Callable[[Sequence[str], Sequence[Sequence[str]]], ColumnMapping]
+"""From the header and some first rows to the contract's columns; raises ColumnsDiffer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +65,23 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a contract wants its files read, beside the names of its columns.
+
+    `cleaned` are columns with their steps, `cleaning` what the steps need. `references` are the other tables that set
+    checks read, as SQL relations by `Reference.resource_id`; a check whose table is not here is not evaluated.
+    """
+
+    filename: str = ""
+    reading: Mapping[str, Any] = field(default_factory=dict)
+    delimiter: str | None = None
+    mapper: Mapper | None = None
+    cleaned: tuple[CleanedColumn, ...] = ()
+    cleaning: CleaningContext | None = None
+    references: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Given:
     """What a check starts from."""
 
@@ -70,12 +90,43 @@ class _Given:
     wanted: Sequence[WantedColumn]
     plan: CheckPlan
     work: Path
-    delimiter: str | None
+    manner: Manner
+    progress: Progress
+
+    def read(self, *, exactly: bool) -> PlainTable | RegularCsv:
+        return read_source(
+            self.path,
+            self.facts,
+            self.manner.filename,
+            self.wanted,
+            self.manner.reading,
+            self.work,
+            delimiter=self.manner.delimiter,
+            exactly=exactly,
+        )
+
+    def map(self, found: PlainTable | RegularCsv) -> ColumnMapping:
+        if self.manner.mapper is None:
+            return map_columns(found.source_header, self.wanted)
+        return self.manner.mapper(found.source_header, _first_rows(found))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """What the file turned out to be, and the marks of its rows."""
+
+    source: PlainTable | RegularCsv
+    mapping: ColumnMapping
+    marked: Marked
+    unshaped: tuple[UnshapedRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedFile:
-    """What a file turned out to be. Rows read = accepted + quarantined, compared with the file's own counts."""
+    """What a file turned out to be. Rows read = accepted + quarantined, compared with the file's own counts.
+
+    Whether a rule blocks the version: `quality.scoring.blocking_findings` of the plan and `score`.
+    """
 
     form: FileForm
     rows_read: int
@@ -88,6 +139,12 @@ class CheckedFile:
     quarantine: Path | None
     read_exactly: bool
     seconds: Mapping[str, float]
+    kind: str = "csv"
+    position_word: str = "line"
+    """What a quarantined row's `line` counts in the source: line, row or record."""
+    notes: tuple[Note, ...] = ()
+    drift: tuple[ColumnFinding, ...] = ()
+    """Columns that were mapped, skipped or taken as empty."""
 
 
 def check_file(
@@ -97,86 +154,123 @@ def check_file(
     plan: CheckPlan,
     work: Path,
     *,
+    manner: Manner | None = None,
     delimiter: str | None = None,
     progress: Progress = lambda _step, _done, _total: None,
 ) -> CheckedFile:
-    """Check a landed file. Raises the failures of a file that is no table of this contract; then nothing is written."""
+    """Check a landed file. Raises the failures of a file that is no table of this contract; then nothing is written.
+
+    `delimiter` is what the person said who handed the file in.
+    """
     started = monotonic_s()
-    progress("read", 0, 3)
-    given = _Given(path=path, facts=facts, wanted=wanted, plan=plan, work=work, delimiter=delimiter)
-    form = _find_form(given)
+    manner = replace(manner or Manner(), delimiter=delimiter) if delimiter else manner or Manner()
+    given = _Given(path=path, facts=facts, wanted=wanted, plan=plan, work=work, manner=manner, progress=progress)
+    progress("read", 0, facts.bytes)
+    source = given.read(exactly=False)
     read_s = monotonic_s()
-    progress("check", 1, 3)
     with open_engine(work) as engine:
-        marked, unshaped, exactly = _mark(engine, given, form)
+        known = _register_references(engine, plan, manner.references)
+        found = _mark(engine, given, source, known)
         checked_s = monotonic_s()
-        progress("quarantine", 2, 3)
-        result = _finish(engine, marked, unshaped, form, work)
+        progress("quarantine", facts.bytes, facts.bytes)
+        result = _finish(engine, found, work)
     seconds = {"read": read_s - started, "check": checked_s - read_s, "quarantine": monotonic_s() - checked_s}
-    progress("quarantine", 3, 3)
-    return replace(result, read_exactly=exactly, seconds=seconds)
+    return replace(result, seconds=seconds)
 
 
-def _find_form(given: _Given) -> FileForm:
-    try:
-        with given.path.open("rb") as file:
-            head = file.read(CSV_SNIFF_BYTES)
-    except OSError as error:
-        raise FileUnreadable("The landed file cannot be opened.", private=str(error)) from error
-    refuse_unreadable(given.facts, head)
-    encoding = guess_encoding(head)
-    if encoding != "utf-8":
-        encoding = find_encoding(given.path)
-    return find_form(read_head(given.path, encoding), encoding, given.wanted, delimiter=given.delimiter)
+def _register_references(
+    engine: duckdb.DuckDBPyConnection, plan: CheckPlan, relations: Mapping[str, str]
+) -> frozenset[str]:
+    """Views of the other tables that are there; the names of their relations."""
+    known: list[Reference] = [each for each in plan.references if each.resource_id in relations]
+    for reference in known:
+        engine.execute(f"create view {reference.relation} as select * from {relations[reference.resource_id]}")
+    return frozenset(reference.relation for reference in known)
 
 
 def _mark(
-    engine: duckdb.DuckDBPyConnection, given: _Given, form: FileForm
-) -> tuple[Marked, tuple[UnshapedRow, ...], bool]:
-    """Fast where the file proves regular, exact otherwise. Leaves table `shifts` for the source lines."""
-    plan, path = given.plan, given.path
-    plain, plain_facts = path, given.facts
-    if form.encoding != "utf-8":
-        plain = given.work / "utf8.csv"
-        transcode(path, form.encoding, plain)
-        plain_facts = scan_file(plain)
-    newline = plain_facts.newline
-    if newline is not None:
-        file = PlainFile(
-            path=plain,
-            delimiter=form.delimiter,
-            newline=newline,
-            header=form.header,
-            header_lines=form.header_lines,
-            has_quotes=plain_facts.has_quotes,
-            lines=plain_facts.lines,
-        )
-        try:
-            marked = mark_rows(engine, plan, file)
-        except Irregular:
-            pass
-        else:
-            _shifts_from_marks(engine, file)
-            return marked, (), False
-    if form.encoding == "utf-8":
-        encoding = find_encoding(path)
-        if encoding != "utf-8":
-            form = find_form(read_head(path, encoding), encoding, given.wanted, delimiter=given.delimiter)
-    normalised = normalise(path, form, given.work / "plain.csv")
-    _refuse_no_rows(normalised.records + len(normalised.unshaped))
+    engine: duckdb.DuckDBPyConnection, given: _Given, source: PlainTable | RegularCsv, known: frozenset[str]
+) -> _Found:
+    """Fast where the file proves regular, exact otherwise. Leaves table `shifts` for the source positions."""
+    if isinstance(source, RegularCsv):
+        regular = _mark_regular(engine, given, source, known)
+        if regular is not None:
+            return regular
+        source = given.read(exactly=True)
+        if isinstance(source, RegularCsv):
+            raise RowsLost("an exact reading gave no plain table")
+    _refuse_no_rows(source.records + len(source.unshaped))
+    mapping = given.map(source)
     file = PlainFile(
-        path=normalised.path,
+        path=source.path,
         delimiter=",",
         newline="\n",
-        header=form.header,
+        header=_file_header(mapping),
         header_lines=1,
         has_quotes=True,
         lines=None,
-        records=normalised.records,
+        records=source.records,
+        absent=mapping.absent,
+        cleaned=given.manner.cleaned,
+        cleaning=given.manner.cleaning,
     )
-    marked = mark_rows(engine, plan, file)
-    _shifts_from_records(engine, normalised)
-    return marked, normalised.unshaped, True
+    marked = _mark_rows(engine, given, file, known)
+    _shifts_from_records(engine, source)
+    return _Found(source=source, mapping=mapping, marked=marked, unshaped=source.unshaped)
+
+
+def _mark_regular(
+    engine: duckdb.DuckDBPyConnection, given: _Given, source: RegularCsv, known: frozenset[str]
+) -> _Found | None:
+    """None where the scan found that the file is not regular."""
+    plain, facts = source.path, source.facts
+    if source.encoding != "utf-8":
+        plain = given.work / "utf8.csv"
+        transcode(source.path, source.encoding, plain)
+        facts = scan_file(plain)
+    if facts.newline is None:
+        return None
+    mapping = given.map(source)
+    file = PlainFile(
+        path=plain,
+        delimiter=source.delimiter,
+        newline=facts.newline,
+        header=_file_header(mapping),
+        header_lines=source.header_lines,
+        skip_lines=source.skip_lines,
+        has_quotes=facts.has_quotes,
+        lines=facts.lines,
+        absent=mapping.absent,
+        cleaned=given.manner.cleaned,
+        cleaning=given.manner.cleaning,
+    )
+    try:
+        marked = _mark_rows(engine, given, file, known)
+    except Irregular:
+        return None
+    _shifts_from_marks(engine, file)
+    return _Found(source=source, mapping=mapping, marked=marked)
+
+
+def _mark_rows(engine: duckdb.DuckDBPyConnection, given: _Given, file: PlainFile, known: frozenset[str]) -> Marked:
+    def execute(connection: duckdb.DuckDBPyConnection, statement: str, values: Mapping[str, Any]) -> None:
+        total = given.facts.bytes
+        watch(connection, statement, values, lambda share: given.progress("check", int(share * total), total))
+
+    return mark_rows(engine, given.plan, file, references=known, execute=execute)
+
+
+def _file_header(mapping: ColumnMapping) -> tuple[str, ...]:
+    return tuple(name or skipped_name(place) for place, name in enumerate(mapping.header))
+
+
+def _first_rows(found: PlainTable | RegularCsv) -> list[list[str]]:
+    """Some rows below the header, for who judges columns by their content."""
+    if isinstance(found, PlainTable):
+        with found.path.open(encoding="utf-8", newline="") as file:
+            return list(islice(csv.reader(file), 1, _SAMPLE_ROWS + 1))
+    head = read_head(found.path, found.encoding, bytes_max=CSV_SNIFF_BYTES).splitlines(keepends=True)
+    return list(islice(csv.reader(head[found.header_lines :], delimiter=found.delimiter), _SAMPLE_ROWS))
 
 
 def _refuse_no_rows(rows: int) -> None:
@@ -185,7 +279,7 @@ def _refuse_no_rows(rows: int) -> None:
 
 
 def _shifts_from_marks(engine: duckdb.DuckDBPyConnection, file: PlainFile) -> None:
-    """From ordinal `from_ordinal` on, source line = ordinal + shift; shifts only grow."""
+    """From ordinal `from_ordinal` on, source line = ordinal + shift."""
     first = file.header_lines + 1
     inner = (
         f"union all select rowid + 1, {first} + sum(inner_lines) over (order by rowid) from marks where inner_lines > 0"
@@ -197,22 +291,20 @@ def _shifts_from_marks(engine: duckdb.DuckDBPyConnection, file: PlainFile) -> No
     )
 
 
-def _shifts_from_records(engine: duckdb.DuckDBPyConnection, normalised: Normalised) -> None:
+def _shifts_from_records(engine: duckdb.DuckDBPyConnection, source: PlainTable) -> None:
     table = pa.table(
-        {"from_ordinal": pa.array(normalised.shift_from, pa.int64()), "shift": pa.array(normalised.shift, pa.int64())}
+        {
+            "from_ordinal": pa.array(list(source.shift_from), pa.int64()),
+            "shift": pa.array(list(source.shift), pa.int64()),
+        }
     )
     engine.register("given_shifts", table)
     engine.execute("create or replace temp table shifts as select * from given_shifts")
     engine.unregister("given_shifts")
 
 
-def _finish(
-    engine: duckdb.DuckDBPyConnection,
-    marked: Marked,
-    unshaped: tuple[UnshapedRow, ...],
-    form: FileForm,
-    work: Path,
-) -> CheckedFile:
+def _finish(engine: duckdb.DuckDBPyConnection, found: _Found, work: Path) -> CheckedFile:
+    marked, unshaped = found.marked, found.unshaped
     refused = _count(engine, "select count(*) from refused")
     survivors = _count(engine, "select count(*) from survivors")
     rows_read = marked.rows + len(unshaped)
@@ -237,22 +329,37 @@ def _finish(
     if sum(reason.rows for reason in reasons) != quarantined:
         raise RowsLost(f"{quarantined} rows refused, {sum(r.rows for r in reasons)} have a reason")
     return CheckedFile(
-        form=form,
+        form=_form_of(found),
         rows_read=rows_read,
         rows_accepted=rows_read - quarantined,
         rows_quarantined=quarantined,
-        score=_score(plan, rows_read, marked.bad_by_check, len(unshaped)),
+        score=_score(marked, rows_read, len(unshaped)),
         reasons=reasons,
         source_sql=sql,
         quarantine=quarantine,
-        read_exactly=False,
+        read_exactly=isinstance(found.source, PlainTable),
         seconds={},
+        kind=found.source.kind,
+        position_word=found.source.position_word,
+        notes=found.source.notes,
+        drift=found.mapping.findings,
     )
 
 
-def _score(plan: CheckPlan, rows: int, bad: Mapping[str, int], unshaped: int) -> RunScore:
+def _form_of(found: _Found) -> FileForm:
+    source = found.source
+    return FileForm(
+        encoding=source.encoding,
+        delimiter=source.delimiter,
+        header=tuple(name or "" for name in found.mapping.header),
+        source_header=source.source_header,
+        header_lines=source.header_lines if isinstance(source, RegularCsv) else 1,
+    )
+
+
+def _score(marked: Marked, rows: int, unshaped: int) -> RunScore:
     """Rows without the header's shape are a rule of their own: they reached no other."""
-    scored = score_run(plan, rows, bad)
+    scored = score_run(marked.plan, rows, marked.bad_by_check, measured_by_check=marked.measured_by_check)
     if not unshaped:
         return scored
     shape = RuleScore(
@@ -285,7 +392,8 @@ def _write_quarantine(
         "  select from_ordinal as ordinal, shift, false as is_row from shifts\n"
         "  union all select ordinal, null, true from refused),\n"
         "placed as (\n"
-        "  select ordinal, ordinal + max(shift) over (order by ordinal, is_row) as line, is_row from steps)\n"
+        "  select ordinal, ordinal + last_value(shift ignore nulls) over (order by ordinal, is_row) as line, is_row\n"
+        "  from steps)\n"
         "select placed.line, rules.column_name, rules.id as rule, rules.reason_zh, rules.reason_en,\n"
         "  refused.fields[rules.field_position] as value, told.ids[2:] as others,\n"
         "  to_json(refused.fields)::varchar as fields\n"
@@ -326,8 +434,8 @@ def _write_quarantine(
 
 def _register_rules(engine: duckdb.DuckDBPyConnection, marked: Marked) -> None:
     """Table `rules`: the rejecting checks with their bit and the place of their column in the file."""
-    checks = [(i, c) for i, c in enumerate(marked.plan.checks) if c.severity is Severity.REJECT]
-    header = marked.file.header
+    checks = [(i, c) for i, c in enumerate(marked.plan.all_checks) if c.severity is Severity.REJECT]
+    position_of = marked.file.position_of
     table = pa.table(
         {
             "position": pa.array([i for i, _ in checks], pa.int32()),
@@ -337,7 +445,7 @@ def _register_rules(engine: duckdb.DuckDBPyConnection, marked: Marked) -> None:
             "column_name": pa.array([c.column for _, c in checks], pa.string()),
             "reason_zh": pa.array([c.reason_zh for _, c in checks], pa.string()),
             "reason_en": pa.array([c.reason_en for _, c in checks], pa.string()),
-            "field_position": pa.array([header.index(c.column) + 1 for _, c in checks], pa.int32()),
+            "field_position": pa.array([position_of(c.column) for _, c in checks], pa.int32()),
         }
     )
     engine.register("given_rules", table)
@@ -346,8 +454,8 @@ def _register_rules(engine: duckdb.DuckDBPyConnection, marked: Marked) -> None:
 
 
 def _bit_sql(marked: Marked) -> str:
-    words = -(-len(marked.plan.checks) // WORD_BITS)
-    return " or ".join(f"(rules.word = {i} and refused.w{i} & rules.bit <> 0)" for i in range(max(1, words)))
+    words = range(words_count(marked.plan))
+    return " or ".join(f"(rules.word = {i} and refused.w{i} & rules.bit <> 0)" for i in words)
 
 
 def _copy(engine: duckdb.DuckDBPyConnection, query: str, target: Path) -> None:

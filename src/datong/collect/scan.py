@@ -10,13 +10,15 @@ header lines + rows + line ends inside values must equal the line ends counted w
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from datong.collect.cleaning import CleanedColumn, CleaningContext, cleaned_relation, raw_name
 from datong.collect.contracts import RowsLost
 from datong.kernel.limits import (
     COLLECT_LINES_FETCHED_MAX,
@@ -28,11 +30,14 @@ from datong.kernel.limits import (
 )
 from datong.lake.engine import find_extension
 from datong.quality.contracts import Check, CheckKind, CheckPlan, Severity
+from datong.quality.sets import columns_read
 from datong.quality.sql import Bindings, accepted_value_sql, enum_sql, name_sql, text_sql, value_sql, violation_sql
 
 WORD_BITS = 60
 """Rules per BIGINT of a mark."""
 _BLOCK_BYTES = 64 * 1024
+_UNDER_CHECK = "rows_under_check"
+Execute = Callable[[duckdb.DuckDBPyConnection, str, Mapping[str, Any]], None]
 
 
 class Irregular(Exception):  # noqa: N818 - a condition, caught one call up
@@ -41,7 +46,11 @@ class Irregular(Exception):  # noqa: N818 - a condition, caught one call up
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlainFile:
-    """A UTF-8 file with one kind of line end. `lines` None: its line map is known and the proof is `records`."""
+    """A UTF-8 file with one kind of line end. `lines` None: its line map is known and the proof is `records`.
+
+    `header` names every column of the file, the contract's by their names and the others by `skipped_name`; `absent`
+    are columns of the contract that the file does not have. Columns of `cleaned` are cleaned as they are read.
+    """
 
     path: Path
     delimiter: str
@@ -51,17 +60,50 @@ class PlainFile:
     has_quotes: bool
     lines: int | None
     records: int | None = None
+    skip_lines: int = 0
+    absent: tuple[str, ...] = ()
+    cleaned: tuple[CleanedColumn, ...] = ()
+    cleaning: CleaningContext | None = None
 
     def relation_sql(self) -> str:
-        """The table function that reads it: every column as text, nothing sniffed, malformed quotes refused."""
+        """The relation that reads it: every column as text, nothing sniffed, malformed quotes refused; then cleaned."""
         columns = ", ".join(f"{text_sql(name)}: 'VARCHAR'" for name in self.header)
         newline = {"\n": "\\n", "\r": "\\r", "\r\n": "\\r\\n"}[self.newline]
-        return (
-            f"read_csv({text_sql(str(self.path))}, auto_detect = false, header = true, "
+        skip = f"skip = {self.skip_lines}, " if self.skip_lines else ""
+        return self._dressed(
+            f"read_csv({text_sql(str(self.path))}, auto_detect = false, header = true, {skip}"
             f"delim = {text_sql(self.delimiter)}, "
             f"quote = '\"', escape = '\"', new_line = {text_sql(newline)}, "
             f"max_line_size = {CSV_LINE_BYTES_MAX}, buffer_size = {CSV_BUFFER_BYTES}, columns = {{{columns}}})"
         )
+
+    def from_fields_sql(self, source: str) -> str:
+        """The same columns, of records held as lists: `source` has a column `fields`, and keeps its others."""
+        texts = ", ".join(f"fields[{place}] as {name_sql(name)}" for place, name in enumerate(self.header, 1))
+        return self._dressed(f"(select *, {texts} from {source})")
+
+    def _dressed(self, relation: str) -> str:
+        if self.absent:
+            empty = ", ".join(f"null::varchar as {name_sql(name)}" for name in self.absent)
+            relation = f"(select *, {empty} from {relation})"
+        if self.cleaned and self.cleaning is not None:
+            relation = cleaned_relation(self.cleaned, relation, self.cleaning)
+        return relation
+
+    @property
+    def raw_names(self) -> list[str]:
+        """The columns of the relation that hold the file's fields as they came, quoted, in the file's order."""
+        cleaned = {column.name for column in self.cleaned if column.cleaning}
+        return [name_sql(raw_name(name) if name in cleaned else name) for name in self.header]
+
+    def position_of(self, column: str) -> int | None:
+        """The place of a column in the file, from 1; None where the file does not have it."""
+        return self.header.index(column) + 1 if column in self.header else None
+
+
+def skipped_name(position: int) -> str:
+    """The name of a column of the file that the contract does not have."""
+    return f"\x1f{position}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +114,10 @@ class Marked:
     plan: CheckPlan
     file: PlainFile
     rows: int
-    exclude_by: tuple[str, ...]
-    """The columns whose hash keeps refused rows out of the second read."""
+    exclude_by: str
+    """The hash, in SQL, that keeps refused rows out of the second read."""
     bad_by_check: dict[str, int] = field(default_factory=dict)
+    measured_by_check: dict[str, float] = field(default_factory=dict)
 
 
 def open_engine(work: Path) -> duckdb.DuckDBPyConnection:
@@ -101,15 +144,26 @@ def _threads() -> int:
     return max(1, min(COLLECT_THREADS_MAX, len(os.sched_getaffinity(0))))
 
 
-def mark_rows(connection: duckdb.DuckDBPyConnection, plan: CheckPlan, file: PlainFile) -> Marked:
+def mark_rows(
+    connection: duckdb.DuckDBPyConnection,
+    plan: CheckPlan,
+    file: PlainFile,
+    *,
+    references: Collection[str] = (),
+    execute: Execute | None = None,
+) -> Marked:
     """Run all checks. Leaves table `refused` (ordinal, words, fields) with every row that is not accepted.
 
-    Raises Irregular when the file's own counts disagree with what was read.
+    `references` are the relations of `Reference.relation` that the connection has. `execute` runs the statement that
+    reads the file, for who wants to watch it. Raises Irregular when the file's own counts disagree with what was read.
     """
     bindings = Bindings()
     statement = _marks_sql(plan, file, bindings)
     try:
-        connection.execute(statement, bindings.values)
+        if execute is None:
+            connection.execute(statement, bindings.values)
+        else:
+            execute(connection, statement, bindings.values)
     except (duckdb.InvalidInputException, duckdb.ConversionException) as failure:
         raise Irregular(str(failure).split("\n", 1)[0]) from failure
     rows, inner = _one(connection, f"select count(*), {_inner_total(file)} from marks")
@@ -119,13 +173,15 @@ def mark_rows(connection: duckdb.DuckDBPyConnection, plan: CheckPlan, file: Plai
     connection.execute(_refused_sql(plan))
     for position, is_repeated in enumerate(repeated):
         if is_repeated:
-            _fetch_repeated(connection, plan, file, position)
+            held = _Held(mark=f"h{position}", hash_sql=_key_hash_sql(keyed[position]), wanted=f"repeated_{position}")
+            _fetch_held(connection, plan, file, held)
     marked = Marked(connection=connection, plan=plan, file=file, rows=int(rows), exclude_by=_exclude_by(plan, file))
     for position, check in enumerate(keyed):
         marked.bad_by_check[check.id] = (
             _settle_unique(connection, plan, file, check, position) if repeated[position] else 0
         )
     _count_bad(connection, plan, marked.bad_by_check)
+    _run_set_checks(marked, references)
     _forget_accepted(connection, plan)
     return marked
 
@@ -138,13 +194,13 @@ def _one(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[int, ...]:
 
 
 def words_count(plan: CheckPlan) -> int:
-    return max(1, -(-len(plan.checks) // WORD_BITS))
+    return max(1, -(-len(plan.all_checks) // WORD_BITS))
 
 
 def reject_masks(plan: CheckPlan) -> list[int]:
     """Per word, the bits whose rule sends a row to quarantine."""
     masks = [0] * words_count(plan)
-    for position, check in enumerate(plan.checks):
+    for position, check in enumerate(plan.all_checks):
         if check.severity is Severity.REJECT:
             masks[position // WORD_BITS] |= 1 << (position % WORD_BITS)
     return masks
@@ -169,15 +225,15 @@ def _marks_sql(plan: CheckPlan, file: PlainFile, bindings: Bindings) -> str:
     word_columns = [f"{' | '.join(terms) or '0'} as w{i}" for i, terms in enumerate(words)]
     key_columns = [f"{_key_hash_sql(check)} as h{i}" for i, check in enumerate(plan.unique_checks)]
     inner = [f"({_inner_sql(file)})::integer as inner_lines"] if _has_inner(file) else []
-    fields = "[" + ", ".join(name_sql(name) for name in file.header) + "]"
-    names = (
-        [f"w{i}" for i in range(len(words))] + [f"h{i}" for i in range(len(key_columns))] + ["inner_lines"] * len(inner)
-    )
-    judged = ", ".join([*word_columns, *key_columns, *inner])
+    held = [f"{name_sql(column.name)} as s{i}" for i, column in enumerate(columns_read(plan.set_checks))]
+    if _refuses_by_sets(plan):
+        key_columns.append(f"{_row_hash_sql(file)} as hr")
+    names = [part.rpartition(" as ")[2] for part in (*word_columns, *key_columns, *held, *inner)]
+    judged = ", ".join([*word_columns, *key_columns, *held, *inner])
     return (
         f"create or replace temp table marks as\n"
         f"with judged as (select *, {judged} from {bindings.over(file.relation_sql())})\n"
-        f"select {', '.join(names)}, case when {_rejected_sql(plan)} then {fields} end as fields from judged"
+        f"select {', '.join(names)}, case when {_rejected_sql(plan)} then {_fields_sql(file)} end as fields from judged"
     )
 
 
@@ -190,7 +246,7 @@ def _inner_sql(file: PlainFile) -> str:
     end = {"\n": "chr(10)", "\r": "chr(13)", "\r\n": "chr(10)"}[file.newline]
     terms = [
         f"case when contains({name}, {end}) then strlen({name}) - strlen(replace({name}, {end}, '')) else 0 end"
-        for name in map(name_sql, file.header)
+        for name in file.raw_names
     ]
     return " + ".join(terms)
 
@@ -231,22 +287,40 @@ def _key_hash_sql(check: Check) -> str:
     return f"case when {present} then {_hash_sql(check.columns)} end"
 
 
-def _fetch_repeated(connection: duckdb.DuckDBPyConnection, plan: CheckPlan, file: PlainFile, position: int) -> None:
-    """Add the rows whose key occurs again to `refused`, with their fields.
+def _row_hash_sql(file: PlainFile) -> str:
+    return f"hash({', '.join(file.raw_names)})"
+
+
+def _fields_sql(file: PlainFile) -> str:
+    return f"[{', '.join(file.raw_names)}]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    """Rows to be held with their fields: those whose hash, column `mark` of `marks` and `hash_sql` over the file, is in
+    table `wanted`."""
+
+    mark: str
+    hash_sql: str
+    wanted: str
+
+
+def _fetch_held(connection: duckdb.DuckDBPyConnection, plan: CheckPlan, file: PlainFile, held: _Held) -> None:
+    """Add these rows to `refused`.
 
     Without quotes a record is a line, and so few lines are read by their numbers; otherwise the file is scanned again.
     """
     ordinals = [
         int(row[0])
         for row in connection.execute(
-            f"select rowid from marks where h{position} in (select h from repeated_{position}) "
+            f"select rowid from marks where {held.mark} in (select h from {held.wanted}) "
             "and rowid not in (select ordinal from refused) order by rowid"
         ).fetchall()
     ]
     if not ordinals:
         return
     if file.lines is None or file.has_quotes or len(ordinals) > COLLECT_LINES_FETCHED_MAX:
-        _scan_repeated(connection, plan, file, position)
+        _scan_held(connection, plan, file, held)
         return
     given = pa.table(
         {
@@ -255,16 +329,16 @@ def _fetch_repeated(connection: duckdb.DuckDBPyConnection, plan: CheckPlan, file
         }
     )
     words = ", ".join(f"w{i}" for i in range(words_count(plan)))
-    key = ", ".join(field_sql(file, column, "given.") for column in plan.unique_checks[position].columns)
     connection.register("given_records", given)
     added = _one(
         connection,
-        f"insert into refused select ordinal, {words}, given.fields from given_records as given "
-        f"join marks on marks.rowid = ordinal and hash({key}) = h{position}",
+        f"insert into refused with given as (select ordinal, fields, {held.hash_sql} as given_hash "
+        f"from {file.from_fields_sql('given_records')}) select ordinal, {words}, given.fields from given "
+        f"join marks on marks.rowid = ordinal and given_hash = {held.mark}",
     )
     connection.unregister("given_records")
     if added[0] != len(ordinals):
-        raise RowsLost(f"{len(ordinals)} lines asked for, {added[0]} have the key that was marked")
+        raise RowsLost(f"{len(ordinals)} lines asked for, {added[0]} have the hash that was marked")
 
 
 def read_records(file: PlainFile, ordinals: Sequence[int]) -> Iterator[list[str | None]]:
@@ -296,25 +370,23 @@ def _fields(line: bytes, delimiter: str) -> list[str | None]:
     return [field or None for field in line.decode().split(delimiter)]
 
 
-def _scan_repeated(connection: duckdb.DuckDBPyConnection, plan: CheckPlan, file: PlainFile, position: int) -> None:
+def _scan_held(connection: duckdb.DuckDBPyConnection, plan: CheckPlan, file: PlainFile, held: _Held) -> None:
     """The same by a second parallel scan.
 
-    Both tables hold these rows in the file's order: within one key hash the n-th of the one is the n-th of the other.
+    Both tables hold these rows in the file's order: within one hash the n-th of the one is the n-th of the other.
     """
-    hashes = [str(row[0]) for row in connection.execute(f"select h from repeated_{position}").fetchall()]
-    fields = "[" + ", ".join(name_sql(name) for name in file.header) + "]"
-    key = _key_hash_sql(plan.unique_checks[position])
+    hashes = [str(row[0]) for row in connection.execute(f"select h from {held.wanted}").fetchall()]
     connection.execute(
-        f"create or replace temp table fetched as select h, {fields} as fields "
-        f"from (select *, {key} as h from {file.relation_sql()}) "
+        f"create or replace temp table fetched as select h, {_fields_sql(file)} as fields "
+        f"from (select *, {held.hash_sql} as h from {file.relation_sql()}) "
         f"where try_cast(h::varchar as {enum_sql(hashes)}) is not null"
     )
     words = ", ".join(f"w{i}" for i in range(words_count(plan)))
     connection.execute(
         f"insert into refused\n"
-        f"with asked as (select rowid as ordinal, {words}, h{position} as h, "
-        f"row_number() over (partition by h{position} order by rowid) as turn from marks "
-        f"where h{position} in (select h from repeated_{position})),\n"
+        f"with asked as (select rowid as ordinal, {words}, {held.mark} as h, "
+        f"row_number() over (partition by {held.mark} order by rowid) as turn from marks "
+        f"where {held.mark} in (select h from {held.wanted})),\n"
         f"given as (select fields, h, row_number() over (partition by h order by rowid) as turn from fetched)\n"
         f"select ordinal, {words}, fields from asked join given using (h, turn) "
         f"where ordinal not in (select ordinal from refused)"
@@ -322,45 +394,84 @@ def _scan_repeated(connection: duckdb.DuckDBPyConnection, plan: CheckPlan, file:
     connection.execute("drop table fetched")
 
 
-def field_sql(file: PlainFile, column: str, prefix: str = "") -> str:
-    """A column of a refused row, from its list of fields."""
-    return f"{prefix}fields[{file.header.index(column) + 1}]"
-
-
 def _settle_unique(
     connection: duckdb.DuckDBPyConnection, plan: CheckPlan, file: PlainFile, check: Check, position: int
 ) -> int:
-    """Of rows with one key, keep the last that breaks no other rule; the earlier ones break this one; how many."""
+    """Of rows with one key, keep the last that breaks no other rule (the first, where the check says so); the others
+    break this one; how many."""
     bit_position = len(plan.row_checks) + position
-    word, bit = bit_position // WORD_BITS, 1 << (bit_position % WORD_BITS)
-    keys = ", ".join(f"{field_sql(file, column)} as k{i}" for i, column in enumerate(check.columns))
-    present = " and ".join(f"{field_sql(file, column)} is not null" for column in check.columns)
+    keys = ", ".join(f"{name_sql(column)} as k{i}" for i, column in enumerate(check.columns))
+    present = " and ".join(f"{name_sql(column)} is not null" for column in check.columns)
+    kept = "first_value" if check.params.get("keep") == "first" else "last_value"
+    contenders = file.from_fields_sql(f"(select ordinal, fields from refused where not {_rejected_sql(plan)})")
     connection.execute(
-        f"create or replace temp table losers_{position} as\n"
-        f"with contenders as (select ordinal, {keys} "
-        f"from refused where {present} and not {_rejected_sql(plan)}),\n"
-        f"ranked as (select ordinal, last_value(ordinal) over same_key as kept from contenders\n"
+        f"create or replace temp table losers as\n"
+        f"with contenders as (select ordinal, {keys} from {contenders} where {present}),\n"
+        f"ranked as (select ordinal, {kept}(ordinal) over same_key as kept from contenders\n"
         f"window same_key as (partition by {', '.join(f'k{i}' for i in range(len(check.columns)))} order by ordinal "
         f"rows between unbounded preceding and unbounded following))\n"
         f"select ordinal, kept from ranked where ordinal <> kept"
     )
+    return _mark_bit(connection, bit_position, "losers")
+
+
+def _mark_bit(connection: duckdb.DuckDBPyConnection, bit_position: int, table: str) -> int:
+    """Note on rows of `refused` that they break a check: those with an ordinal in `table`; how many."""
+    word, bit = bit_position // WORD_BITS, 1 << (bit_position % WORD_BITS)
+    connection.execute(f"update refused set w{word} = w{word} | {bit} where ordinal in (select ordinal from {table})")
+    return int(_one(connection, f"select count(*) from {table}")[0])
+
+
+# Checks over other rows and other tables ---------------------------------------------------------------------------
+def _refuses_by_sets(plan: CheckPlan) -> bool:
+    return any(check.severity is Severity.REJECT and not check.is_table_level for check in plan.set_checks)
+
+
+def _run_set_checks(marked: Marked, references: Collection[str]) -> None:
+    """Each set check over the rows that no other check has refused; one whose other table is not there is left out."""
+    connection, plan, file = marked.connection, marked.plan, marked.file
+    if not plan.set_checks:
+        return
+    columns = [f"s{i} as {name_sql(column.name)}" for i, column in enumerate(columns_read(plan.set_checks))]
     connection.execute(
-        f"update refused set w{word} = w{word} | {bit} where ordinal in (select ordinal from losers_{position})"
+        f"create or replace temp view {_UNDER_CHECK} as select {', '.join(['rowid as ordinal', *columns])} from marks "
+        f"where not {_rejected_sql(plan)} and rowid not in (select ordinal from refused where {_rejected_sql(plan)})"
     )
-    return int(_one(connection, f"select count(*) from losers_{position}")[0])
+    for position, check in enumerate(plan.set_checks, len(plan.checks)):
+        if any(reference.relation not in references for reference in check.references):
+            continue
+        if check.is_table_level:
+            measured, is_broken = _one(connection, check.sql(_UNDER_CHECK))
+            marked.bad_by_check[check.id] = int(bool(is_broken))
+            if measured is not None:
+                marked.measured_by_check[check.id] = float(measured)
+            continue
+        found = check.sql(_UNDER_CHECK)
+        connection.execute(f"create or replace temp table failing as select distinct ordinal from ({found})")
+        count = int(_one(connection, "select count(*) from failing")[0])
+        marked.bad_by_check[check.id] = count
+        if count and check.severity is Severity.REJECT:
+            connection.execute(
+                "create or replace temp table failing_rows as "
+                "select distinct hr as h from marks where rowid in (select ordinal from failing)"
+            )
+            _fetch_held(connection, plan, file, _Held(mark="hr", hash_sql=_row_hash_sql(file), wanted="failing_rows"))
+            _mark_bit(connection, position, "failing")
 
 
-def _exclude_by(plan: CheckPlan, file: PlainFile) -> tuple[str, ...]:
+def _exclude_by(plan: CheckPlan, file: PlainFile) -> str:
     """A unique key that is never empty identifies a row; otherwise the whole row does."""
     required = {
         check.column
         for check in plan.row_checks
-        if check.kind is CheckKind.REQUIRED and check.severity is Severity.REJECT
+        if check.kind is CheckKind.REQUIRED
+        and check.severity is Severity.REJECT
+        and not (check.when or check.exception)
     }
     for check in plan.unique_checks:
         if check.severity is Severity.REJECT and set(check.columns) <= required:
-            return check.columns
-    return file.header
+            return _hash_sql(check.columns)
+    return _row_hash_sql(file)
 
 
 def _count_bad(connection: duckdb.DuckDBPyConnection, plan: CheckPlan, bad: dict[str, int]) -> None:
@@ -382,36 +493,28 @@ def _forget_accepted(connection: duckdb.DuckDBPyConnection, plan: CheckPlan) -> 
     connection.execute(f"delete from refused where not {_rejected_sql(plan)}")
 
 
-def accepted_sql(
-    plan: CheckPlan, file: PlainFile, excluded: Path | None, exclude_by: Sequence[str], bindings: Bindings
-) -> str:
+def accepted_sql(plan: CheckPlan, file: PlainFile, excluded: Path | None, exclude_by: str, bindings: Bindings) -> str:
     """The accepted rows of the file, typed, in the contract's column order; `excluded` is a Parquet file of hashes."""
-    columns = ", ".join(
-        f"{accepted_value_sql(column, value_sql(column, bindings), bindings)} as {name_sql(column.name)}"
-        for column in plan.columns
-    )
-    kept = (
-        f" where {_hash_sql(exclude_by)} not in (select h from read_parquet({text_sql(str(excluded))}))"
-        if excluded
-        else ""
-    )
+    kept = f" where {exclude_by} not in (select h from read_parquet({text_sql(str(excluded))}))" if excluded else ""
+    columns = _typed_columns(plan, bindings)
     return f"select {columns} from {bindings.over(file.relation_sql())}{kept}"
 
 
 def survivors_sql(plan: CheckPlan, file: PlainFile, survivors: Path, bindings: Bindings) -> str:
     """The rows of repeated keys that stay, typed like the rest."""
-    texts = ", ".join(f"{field_sql(file, name)} as {name_sql(name)}" for name in file.header)
-    columns = ", ".join(
+    columns = _typed_columns(plan, bindings)
+    source = file.from_fields_sql(f"(select fields from read_parquet({text_sql(str(survivors))}))")
+    return f"select {columns} from {bindings.over(source)}"
+
+
+def _typed_columns(plan: CheckPlan, bindings: Bindings) -> str:
+    return ", ".join(
         f"{accepted_value_sql(column, value_sql(column, bindings), bindings)} as {name_sql(column.name)}"
         for column in plan.columns
     )
-    source = f"(select {texts} from read_parquet({text_sql(str(survivors))}))"
-    return f"select {columns} from {bindings.over(source)}"
 
 
 def excluded_sql(marked: Marked) -> str:
     """The hashes of every held row, by what identifies a row."""
-    names = ", ".join(field_sql(marked.file, column) for column in marked.exclude_by)
-    return (
-        f"select distinct hash({names}) as h from (select fields from refused union all select fields from survivors)"
-    )
+    held = "(select fields from refused union all select fields from survivors)"
+    return f"select distinct {marked.exclude_by} as h from {marked.file.from_fields_sql(held)}"

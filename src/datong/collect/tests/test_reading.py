@@ -20,13 +20,13 @@ from datong.collect.contracts import (
     FileEmpty,
     FileNotText,
     FileUnreadable,
-    HeaderNotFirst,
     LineTooLong,
     QuoteUnclosed,
     RowsUnshaped,
 )
 from datong.collect.delimited import ByteScanner, WantedColumn, find_encoding, scan_file
 from datong.collect.landing import land_file
+from datong.collect.readers.contracts import ArchiveUnsafe
 from datong.kernel.config import load_settings
 from datong.kernel.failures import Failure, TooLarge
 from datong.quality.contracts import Check, CheckKind, CheckPlan, ColumnPlan, Dimension
@@ -112,7 +112,7 @@ GOOD = "code,name,amount\na,张三,1\nb,李四,2.5\n"
         pytest.param(GOOD.replace(",", "^").encode(), False, id="carets"),
         pytest.param(GOOD.replace(",", "~").encode(), False, id="tildes"),
         pytest.param("金额 ,代码,NAME\n1,a,张三\n2.5,b,李四\n".encode(), False, id="titles-in-another-order"),
-        pytest.param(GOOD.replace("\n", ",\n").encode(), False, id="trailing-delimiters"),
+        pytest.param(GOOD.replace("\n", ",\n").encode(), True, id="trailing-delimiters"),
         pytest.param(GOOD.replace("\nb", "\n\nb").encode(), True, id="blank-line"),
     ],
 )
@@ -210,7 +210,7 @@ def test_both_readers_agree_with_python(rows: list[tuple[str, str, str]], tmp_pa
         pytest.param(b"", FileEmpty, {}, id="empty"),
         pytest.param(b"\xef\xbb\xbf\n\n", FileEmpty, {}, id="blank"),
         pytest.param(b"code,name,amount\n", FileEmpty, {"rows": 0}, id="header-only"),
-        pytest.param(b"PK\x03\x04....", FileNotText, {"kind": "Excel/ZIP"}, id="excel"),
+        pytest.param(b"PK\x03\x04....", ArchiveUnsafe, {}, id="cut-workbook"),
         pytest.param(b"code,name,amount\na,\x00,1\n", FileNotText, {}, id="zero-bytes"),
         pytest.param(GOOD.encode() + b"c,\xff\xfe\xff,1\n", EncodingUnreadable, {"line": 4}, id="no-encoding"),
         pytest.param(
@@ -231,9 +231,6 @@ def test_both_readers_agree_with_python(rows: list[tuple[str, str, str]], tmp_pa
         ),
         pytest.param(
             "code,name,amount,名称\na,b,1,2\n".encode(), ColumnsDiffer, {"repeated": ["name"]}, id="repeated-column"
-        ),
-        pytest.param(
-            b"notes\nmore notes\ncode,name,amount\na,b,1\n", HeaderNotFirst, {"header_line": 3}, id="notes-above"
         ),
         pytest.param(
             b'code,name,amount\na,b,1\nc,"never closed,2\nd,e,3\n', QuoteUnclosed, {"line": 3}, id="open-quote"
@@ -284,6 +281,14 @@ def test_chunks_do_not_matter() -> None:
     assert (whole.facts().lf, whole.facts().cr, whole.facts().crlf) == (1, 1, 3)
 
 
+def test_notes_above_the_header_are_skipped_and_lines_still_true(tmp_path: Path) -> None:
+    read = read_bytes(b"notes\nmore notes\ncode,name,amount\na,b,1\nb,c,x\n", tmp_path)
+    assert read.rows == [("a", "b", 1.0)]
+    assert read.refused == {5: "amount.type"}
+    assert [note.code for note in read.checked.notes] == ["preamble"]
+    assert not read.checked.read_exactly
+
+
 def test_a_short_gb_word_is_not_taken_for_utf_8(tmp_path: Path) -> None:
     """联通 in GBK is well-formed UTF-8; the rest of the file decides."""
     path = tmp_path / "telecom.csv"
@@ -295,8 +300,9 @@ REAL = Path(__file__).resolve().parents[5] / "shared" / "data"
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the shared real files are not on this machine")
-def test_the_statistics_export_is_refused_clearly(tmp_path: Path) -> None:
+def test_the_statistics_export_is_read_below_its_notes(tmp_path: Path) -> None:
+    """Its columns are those of no contract here, and the refusal names the ones of its third line."""
     content = (REAL / "macro/nbs_quarterly_gdp_current_prices.csv").read_bytes()
-    with pytest.raises(HeaderNotFirst) as caught:
+    with pytest.raises(ColumnsDiffer) as caught:
         read_bytes(content, tmp_path)
-    assert caught.value.facts["header_line"] == 3
+    assert caught.value.facts["present"][0] == "Indicators"
