@@ -199,15 +199,16 @@ def test_what_the_contract_says_of_reading_is_done(tmp_path: Path) -> None:
     assert rows_of(ended) == [["a", "b", "1"]]
     placed = plain(b"x,y,z\nx,y,z\na,b,1\n", tmp_path, {"first_row": 2}, exactly=True)
     assert (rows_of(placed), placed.source_header) == ([["a", "b", "1"]], ("x", "y", "z"))
-    named = plain("代码|名称|金额\na|b|1\n".encode("gbk"), tmp_path, {"encoding": "GBK", "delimiter": "|"})
+    named = read("代码|名称|金额\na|b|1\n".encode("gbk"), tmp_path, {"encoding": "GBK", "delimiter": "|"})
     assert (named.encoding, named.delimiter) == ("gb18030", "|")
-    for wrong in (
+    wrongs: list[dict[str, Any]] = [
         {"colour": 1},
         {"first_row": "x"},
         {"footer_pattern": "("},
         {"unpivot": {"keep": []}},
         {"format": "x"},
-    ):
+    ]
+    for wrong in wrongs:
         with pytest.raises(ReadingInvalid):
             read(b"code,name,amount\na,b,1\n", tmp_path, wrong)
 
