@@ -53,6 +53,15 @@ CONTRACT_DEPTH_MAX: Final = 32
 """Nesting of a contract's YAML."""
 CONTRACT_NODES_MAX: Final = 100_000
 """Values in a contract's YAML."""
+CONTRACT_DRAFT_NOTE_CHARACTERS_MAX: Final = 500
+WORKBOOK_BYTES_MAX: Final = 8 * 1024 * 1024
+"""An uploaded catalogue template."""
+WORKBOOK_UNPACKED_BYTES_MAX: Final = 32 * 1024 * 1024
+"""All parts of the template together, unpacked."""
+WORKBOOK_PARTS_MAX: Final = 200
+WORKBOOK_RESOURCES_MAX: Final = 200
+WORKBOOK_ROWS_MAX: Final = 20_000
+"""Rows of one sheet."""
 LANDING_RETENTION_DAYS_MAX: Final = 3660
 """The longest time for which a contract may ask that delivered files are kept."""
 FACET_BYTES_MAX: Final = 16 * 1024

@@ -1,0 +1,1 @@
+"""Writing contracts by hand: the fields that a form and a workbook show, the four checks, drafts and their approval."""
