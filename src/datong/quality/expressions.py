@@ -165,7 +165,8 @@ class _Build:
             case exp.Column():
                 return self._column(node)
             case exp.Literal() | exp.Boolean() | exp.Neg() | exp.Cast():
-                return ibis.literal(self._value(node))
+                value = self._value(node)
+                return op.number(value) if isinstance(value, float) else ibis.literal(value)
             case exp.Not():
                 return op.negate(self._boolean(node.this))
             case exp.Is():
@@ -250,7 +251,7 @@ class _Build:
         if not node.expressions or node.args.get("query") is not None:
             raise self._off(node)
         value = self.visit(node.this)
-        values = [self._value(item) for item in node.expressions]
+        values = [op.number(v) if isinstance(v, float) else v for v in map(self._value, node.expressions)]
         if isinstance(value, ir.DateValue):
             values = [self._date(item) if isinstance(item, str) else item for item in values]
         if not all(_are_comparable(value, ibis.literal(item)) for item in values):

@@ -105,6 +105,8 @@ def _invalid_checks(rule: QualityRule, column: Column) -> Iterator[Check]:
     pattern, values = rule.arguments.get("pattern"), rule.arguments.get("validValues")
     if not pattern and not values:
         raise unsupported(rule)
+    if bound is None and values and set(map(str, values)) == set(column.values):
+        values = None  # the column says so itself: `Column.values`
     wanted = [
         (CheckKind.PATTERN, {"pattern": str(pattern)}, "格式不符", "does not have its form") if pattern else None,
         (CheckKind.CODE_LIST, {"values": tuple(str(v) for v in values)}, "不在允许的值中", "is not one of its values")

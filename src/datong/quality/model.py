@@ -171,12 +171,15 @@ def _column_checks(column: Column, given: Given, divisions: Divisions | None) ->
     values = column.values or (get_code_list(column.code_list).values(as_of) if column.code_list else ())
     if values:
         zh = f"{column.title}不在允许的代码中"
+        demands = [rule for rule in rules if rule.arguments.get("validValues")] if not column.code_list else []
+        is_soft = bool(demands) and all(severity_of(rule) is Severity.WARN for rule in demands)
         yield _check(
             column,
             CheckKind.CODE_LIST,
             Dimension.CONFORMITY,
             zh,
             f"{column.name} is not one of its codes",
+            severity=Severity.WARN if is_soft else Severity.REJECT,
             params={"values": tuple(values)},
         )
     if column.pattern:

@@ -195,12 +195,18 @@ def contains(value: Any, part: Any) -> Any:
 
 
 # Numbers -----------------------------------------------------------------------------------------------------------
+def number(value: float) -> Any:
+    """A written-out number as a double: Spark and Sail would read 1.5 as a decimal, and Sail would compare as such."""
+    return ibis.literal(repr(float(value))).cast("float64")
+
+
 def _number(value: Any) -> Any:
-    return value.cast("float64") if isinstance(value, ir.NumericValue) else ibis.literal(float(value))
+    return value.cast("float64") if isinstance(value, ir.NumericValue) else number(value)
 
 
 def _rounded(value: Any) -> Any:
-    return (value.abs() < ROUNDED_BELOW).ifelse(value.round(ARITHMETIC_DIGITS), value)
+    is_small = value.abs() < number(ROUNDED_BELOW)
+    return is_small.ifelse(is_small.ifelse(value, number(0)).round(ARITHMETIC_DIGITS), value)
 
 
 @operator("+", "the sum in double, rounded to six places")
@@ -220,7 +226,7 @@ def multiply(left: Any, right: Any) -> Any:
 
 @operator("/", "the quotient in double, rounded to six places; NULL where the divisor is 0")
 def divide(left: Any, right: Any) -> Any:
-    return _rounded(_number(left) / _number(right).nullif(0.0))
+    return _rounded(_number(left) / _number(right).nullif(number(0)))
 
 
 @operator("abs", "without its sign")
