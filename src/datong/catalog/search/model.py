@@ -73,7 +73,7 @@ def fold(text: str) -> str:
 
 
 def index_text(titles: Iterable[str], names: Iterable[str], description: str) -> IndexedText:
-    """`titles` are what the resource is called (with its id, code and agency); `names` its columns' names and titles."""
+    """`titles`: what the resource is called, with its id, code and agency; `names`: its columns' names and titles."""
     title_lines = [fold(title) for title in titles if title]
     column_lines = list(dict.fromkeys(fold(name) for name in names if name))
     told = fold(description)

@@ -1,4 +1,4 @@
-"""The verbs of search: find, suggest, keep synonyms, prove the index. Only what the policy allows is found or counted."""
+"""The verbs of search: find, suggest, keep synonyms, prove the index. What may not be seen is not counted either."""
 
 from __future__ import annotations
 
@@ -60,17 +60,17 @@ _COLUMN_EXACT, _COLUMN_HOLDS, _SEGMENT = 60, 25, 5
 
 _CANDIDATES = """
 title_hits as materialized (
-    select resource_id from catalog_searchentry
+    select resource_id, facets, ({score})::bigint as score from catalog_searchentry
     where {title_match}{filters}{phrases}
     limit %(most)s),
 other_hits as materialized (
-    select resource_id from catalog_searchentry
+    select resource_id, facets, ({score})::bigint as score from catalog_searchentry
     where {match} and not ({title_match}){filters}{phrases}
     limit greatest(0, %(most)s - (select count(*) from title_hits))),
-found as materialized (select resource_id from title_hits union all select resource_id from other_hits)"""
+found as materialized (select * from title_hits union all select * from other_hits)"""
 _BROWSED = """
 found as materialized (
-    select resource_id from catalog_searchentry
+    select resource_id, facets, ({score})::bigint as score from catalog_searchentry
     where true{filters}
     order by {order}, resource_id
     limit %(most)s)"""
@@ -79,30 +79,31 @@ allowed as materialized (
     select subject_id as resource_id from ({opinions}) as opinions
     where subject_id = any (array (select resource_id from found))
     group by subject_id
-    having bool_and(allowed))"""
+    having bool_and(allowed)),
+seen as materialized (select found.* from found join allowed using (resource_id))"""
 _PAGE = """
 with {candidates},
 {allowed},
-scored as (
-    select resource_id, ({score})::bigint as score
-    from allowed join catalog_searchentry using (resource_id)),
-counted as (select count(*) as matches from allowed),
 words as (
     select coalesce(jsonb_object_agg(word, n), '{{}}') as facets
-    from (
-        select unnest(facets) as word, count(*) as n
-        from allowed join catalog_searchentry using (resource_id)
-        group by 1) as counts)
-select resource_id, score, matches, (select count(*) from found) as candidates, facets
-from counted cross join words left join scored on {after}
-order by score desc nulls last, resource_id
-limit %(rows)s
+    from (select unnest(facets) as word, count(*) as n from seen group by 1) as counts),
+page as (
+    select resource_id, score from seen
+    where {after}
+    order by score desc, resource_id
+    limit %(rows)s)
+select
+    resource_id, score,
+    (select count(*) from seen) as matches, (select count(*) from found) as candidates,
+    words.facets
+from words left join page on true
+order by score desc, resource_id
 """
 _FACET = """
 with {candidates},
 {allowed}
 select word, count(*)
-from allowed join catalog_searchentry using (resource_id), unnest(facets) as word
+from seen, unnest(facets) as word
 where starts_with(word, %(facet)s)
 group by word
 """
@@ -115,6 +116,9 @@ class _Statement:
     candidates: str
     allowed: str
     values: Mapping[str, Any]
+
+    def complete(self, frame: str, **parts: str) -> str:
+        return frame.format(candidates=self.candidates, allowed=self.allowed, **parts)
 
 
 def search_resources(
@@ -216,7 +220,8 @@ def _statement(
     actor: Actor, query: SearchQuery, terms: Sequence[Term], filters: Mapping[str, tuple[str, ...]]
 ) -> _Statement:
     opinions, values = policy.opinions_sql(actor, LIST_RESOURCE, "resource")
-    values |= {"most": SEARCH_CANDIDATES_MAX}
+    score, score_values = _score_sql(query, terms)
+    values |= {"most": SEARCH_CANDIDATES_MAX, **score_values}
     filter_sql = ""
     for number, (facet, chosen) in enumerate(sorted(filters.items())):
         if chosen:
@@ -231,10 +236,11 @@ def _statement(
             title_match="title_terms @@ %(tsquery)s::tsquery",
             filters=filter_sql,
             phrases=phrases,
+            score=score,
         )
     else:
         order = "quality desc nulls last" if query.order is SearchOrder.QUALITY else "updated_at desc"
-        candidates = _BROWSED.format(filters=filter_sql, order=order)
+        candidates = _BROWSED.format(filters=filter_sql, order=order, score=score)
     return _Statement(candidates=candidates, allowed=_ALLOWED.format(opinions=opinions), values=values)
 
 
@@ -291,14 +297,12 @@ def _find(
 ) -> tuple[list[tuple[int, str]], dict[str, int], int, int]:
     """(score, id) of the page and one more, counts by facet word, matches, candidates."""
     statement = _statement(actor, query, terms, query.filters)
-    score, score_values = _score_sql(query, terms)
-    values = {**statement.values, **score_values, "rows": limit + 1}
+    values = {**statement.values, "rows": limit + 1}
     after = "true"
     if position is not None:
         values |= {"last_score": position[0], "last_id": position[1]}
         after = "(score < %(last_score)s or (score = %(last_score)s and resource_id > %(last_id)s))"
-    sql = _PAGE.format(candidates=statement.candidates, allowed=statement.allowed, score=score, after=after)
-    rows = _run(sql, values)
+    rows = _run(statement.complete(_PAGE, after=after), values)
     if not rows:
         return [], {}, 0, 0
     _id, _score, matches, candidates, facets = rows[0]
@@ -316,11 +320,10 @@ def _facet_groups(
         if chosen:
             others = {other: values for other, values in query.filters.items() if other != name}
             statement = _statement(actor, query, terms, others)
-            sql = _FACET.format(candidates=statement.candidates, allowed=statement.allowed)
-            rows = _run(sql, {**statement.values, "facet": f"{name}:"})
+            rows = _run(statement.complete(_FACET), {**statement.values, "facet": f"{name}:"})
             counts[name] = dict.fromkeys(chosen, 0) | {word.partition(":")[2]: n for word, n in rows}
     agencies = {a.code: (a.name, a.name_en) for a in find_agencies()} if "agency" in counts else {}
-    for name, (zh, en) in FACETS.items():
+    for name, titles in FACETS.items():
         if counts[name]:
             chosen = query.filters.get(name, ())
             values = [
@@ -331,7 +334,7 @@ def _facet_groups(
                 for titles in [_title_of(name, value, agencies)]
             ]
             key = (lambda v: v.value) if name in ("grade", "class") else (lambda v: (-v.count, v.value))
-            yield FacetGroup(name=name, title_zh=zh, title_en=en, values=tuple(sorted(values, key=key)))
+            yield FacetGroup(name=name, title_zh=titles[0], title_en=titles[1], values=tuple(sorted(values, key=key)))
 
 
 def _title_of(facet: str, value: str, agencies: Mapping[str, tuple[str, str]]) -> tuple[str, str]:
