@@ -160,6 +160,10 @@ def _judge(
         score = score + 0.15 if score else 0.3
         said_zh.append("位置相同")
         said_en.append("same place")
+    elif score and _has_neighbours(header, wanted, column, position):
+        score = score + 0.1
+        said_zh.append("前后两列相同")
+        said_en.append("between the same neighbours")
     fit = profile(column.name, position) if profile else None
     if fit is not None:
         score = score + 0.2 * fit if fit >= 0.8 else score * fit
@@ -173,6 +177,18 @@ def _judge(
         evidence_zh="，".join(said_zh),
         evidence_en=", ".join(said_en),
     )
+
+
+def _has_neighbours(header: Sequence[str], wanted: Sequence[WantedColumn], column: WantedColumn, position: int) -> bool:
+    """Whether the cells beside it are those of the contract's columns beside the column."""
+    order = [each.name for each in wanted]
+    place = order.index(column.name)
+    found = {cell: name for name, cells in match_names(header, wanted).items() for cell in cells}
+    before = [found.get(position - 1)] if position else [""]
+    after = [found.get(position + 1)] if position + 1 < len(header) else [""]
+    return before == [order[place - 1] if place else ""] and after == [
+        order[place + 1] if place + 1 < len(order) else ""
+    ]
 
 
 def _compare_names(cell: str, alias: str) -> tuple[float, str, str]:

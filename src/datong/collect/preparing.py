@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from datong.catalog.values import DataContract
-from datong.collect.checking import CheckedFile, Progress, check_file
+from datong.collect.checking import CheckedFile, Manner, Progress, check_file
 from datong.collect.cleaning import changes_sql, make_context
 from datong.collect.contracts import (
     Bill,
@@ -24,7 +25,7 @@ from datong.collect.contracts import (
     RunNote,
     StepChanges,
 )
-from datong.collect.drift import map_columns, profile_rows, propose_contract
+from datong.collect.drift import propose_contract
 from datong.collect.readers.reading import wanted_columns
 from datong.collect.reconcile import (
     Measured,
@@ -34,8 +35,7 @@ from datong.collect.reconcile import (
     read_measures,
     resolve_columns,
 )
-from datong.collect.rereading import Delivery, Prepared, RawTable, open_raw, read_plain, sample_rows
-from datong.kernel.failures import Failure
+from datong.collect.rereading import Delivery, Prepared, RawTable, map_header, open_raw
 from datong.quality.contracts import Check, CheckKind, CheckPlan, Dimension, Severity
 from datong.quality.scoring import blocking_findings
 from datong.standards.divisions import Divisions
@@ -99,8 +99,17 @@ def _titles_en(contract: DataContract, names: Sequence[str]) -> list[str]:
     return [contract.by_name[name].title_en or name for name in names]
 
 
-def check_delivery(delivery: Delivery, prepared: Prepared, work: Path, progress: Progress) -> CheckedDelivery:
-    """Check the file and hold it against its bill. Raises the failures of a file that is no table of this contract."""
+def check_delivery(
+    delivery: Delivery,
+    prepared: Prepared,
+    work: Path,
+    progress: Progress,
+    references: Mapping[str, str] = MappingProxyType({}),
+) -> CheckedDelivery:
+    """Check the file and hold it against its bill. Raises the failures of a file that is no table of this contract.
+
+    `references` are the tables that set checks read: relations in SQL by resource.
+    """
     bill = delivery.bill
     columns = resolve_columns(bill, prepared.contract) if bill else {}
     try:
@@ -110,11 +119,12 @@ def check_delivery(delivery: Delivery, prepared: Prepared, work: Path, progress:
             prepared.wanted,
             prepared.plan,
             work,
-            delimiter=delivery.delimiter,
+            manner=_manner(delivery, prepared, references),
             progress=progress,
         )
     except ColumnsDiffer as refused:
-        raise explain_columns(refused, delivery, prepared, work) from refused
+        explain_columns(refused, prepared)
+        raise
     changes: tuple[StepChanges, ...] = ()
     sums: dict[str, Any] = {}
     distinct: dict[str, int] = {}
@@ -144,11 +154,23 @@ def check_delivery(delivery: Delivery, prepared: Prepared, work: Path, progress:
     )
 
 
+def _manner(delivery: Delivery, prepared: Prepared, references: Mapping[str, str]) -> Manner:
+    return Manner(
+        filename=delivery.filename,
+        reading=prepared.contract.reading,
+        delimiter=delivery.delimiter,
+        mapper=lambda header, rows: map_header(prepared, header, rows),
+        cleaned=prepared.cleaned,
+        cleaning=prepared.cleaning,
+        references=references,
+    )
+
+
 def _notes(checked: CheckedFile) -> Iterator[RunNote]:
     """What the reader and the mapping of columns had to say."""
-    for note in getattr(checked, "notes", ()):
+    for note in checked.notes:
         yield RunNote(code=note.code, zh=note.zh, en=note.en, text=note.text)
-    for finding in getattr(checked, "drift", ()):
+    for finding in checked.drift:
         named = f"{finding.header} → {finding.column}" if finding.column and finding.header else ""
         yield RunNote(
             code=f"column-{finding.kind}",
@@ -201,21 +223,8 @@ def _measure(raw: RawTable, bill: Bill, columns: Mapping[str, str]) -> tuple[dic
 
 
 # Columns that differ -----------------------------------------------------------------------------------------------
-def explain_columns(refused: ColumnsDiffer, delivery: Delivery, prepared: Prepared, work: Path) -> ColumnsDiffer:
-    """The refusal with its suggestions weighed by the content, and the change of contract that would end the drift."""
-    header = [str(name) for name in refused.facts.get("present", ())]
-    folder = work / "explain"
-    folder.mkdir(exist_ok=True)
-    try:
-        table = read_plain(delivery, prepared, folder)
-        header, profile = list(table.source_header), profile_rows(prepared.contract.columns, sample_rows(table))
-    except (Failure, UnicodeDecodeError):  # the refusal stands as it is; the header alone must do for the suggestions
-        profile = None
-    try:
-        map_columns(header, prepared.wanted, profile=profile)
-    except ColumnsDiffer as explained:
-        renamed = {each["column"]: each["header"] for each in explained.facts["suggestions"]}
-        proposal = propose_contract(prepared.contract, renamed)[1] if renamed else ""
-        explained.facts = {**explained.facts, "proposal": proposal}
-        return explained
-    return refused
+def explain_columns(refused: ColumnsDiffer, prepared: Prepared) -> None:
+    """Add to the refusal the change of contract that would end the drift, as a diff of its YAML."""
+    renamed = {each["column"]: each["header"] for each in refused.facts.get("suggestions", ())}
+    if renamed:
+        refused.facts = {**refused.facts, "proposal": propose_contract(prepared.contract, renamed)[1]}

@@ -6,7 +6,7 @@ For what the check has no use for: the sender's control sums, and which cells cl
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -20,7 +20,7 @@ from datong.catalog.values import Column, DataContract
 from datong.collect.cleaning import CleaningContext, clean_sql
 from datong.collect.contracts import Bill, CellChange, RowsLost
 from datong.collect.delimited import ByteFacts, WantedColumn
-from datong.collect.drift import map_columns, profile_rows
+from datong.collect.drift import ColumnMapping, map_columns, profile_rows
 from datong.collect.readers.contracts import PlainTable
 from datong.collect.readers.source import read_source
 from datong.collect.reconcile import bill_from_dict
@@ -88,13 +88,7 @@ def open_raw(delivery: Delivery, prepared: Prepared, work: Path) -> Iterator[Raw
     folder = work / "raw"
     folder.mkdir(exist_ok=True)
     table = read_plain(delivery, prepared, folder)
-    mapping = map_columns(
-        table.source_header,
-        prepared.wanted,
-        str(prepared.contract.drift),
-        optional=[column.name for column in prepared.contract.columns if not column.required],
-        profile=profile_rows(prepared.contract.columns, sample_rows(table)),
-    )
+    mapping = map_header(prepared, table.source_header, sample_rows(table))
     header = tuple(name or f"\x1f{i}" for i, name in enumerate(mapping.header))
     columns = ", ".join(f"{text_sql(name)}: 'VARCHAR'" for name in header)
     relation = (
@@ -106,6 +100,17 @@ def open_raw(delivery: Delivery, prepared: Prepared, work: Path) -> Iterator[Raw
         relation = f"(select *, {empty} from {relation})"
     with open_engine(folder) as connection:
         yield RawTable(connection=connection, relation=relation, table=table, header=header)
+
+
+def map_header(prepared: Prepared, header: Sequence[str], rows: Sequence[Sequence[str]]) -> ColumnMapping:
+    """The contract's columns in a header, by its drift policy, with the first rows as evidence."""
+    return map_columns(
+        header,
+        prepared.wanted,
+        prepared.contract.drift.value,
+        optional=[column.name for column in prepared.contract.columns if not column.required],
+        profile=profile_rows(prepared.contract.columns, rows),
+    )
 
 
 def read_plain(delivery: Delivery, prepared: Prepared, folder: Path) -> PlainTable:
@@ -151,8 +156,9 @@ def read_changes(
             f"first as (select * from changed where len(cells) > 0 order by ordinal limit {int(rows_max)}),\n"
             "placed as (select ordinal, ordinal + shift as line, cells from first "
             "asof join positions on first.ordinal >= positions.from_ordinal)\n"
-            "select line, cell.c, cell.b, cell.a from (select ordinal, line, unnest(cells) as cell from placed) "
-            f"order by ordinal limit {int(rows_max)}"
+            "select line, cell.c, cell.b, cell.a from (select ordinal, line, unnest(cells) as cell, "
+            "generate_subscripts(cells, 1) as turn from placed) "
+            f"order by ordinal, turn limit {int(rows_max)}"
         ).fetchall()
     return [CellChange(line=line, column=name, before=before, after=after) for line, name, before, after in rows]
 

@@ -23,7 +23,7 @@ from datong.collect.landing import landed_path, work_dir
 from datong.collect.preparing import check_delivery
 from datong.collect.rereading import Delivery, Prepared, delivery_of
 from datong.collect.service import ending
-from datong.collect.service.plan import prepare_run
+from datong.collect.service.plan import export_references, prepare_run
 from datong.collect.service.rows import find_row, hold_run, views_of
 from datong.collect.store.models import Run
 from datong.kernel import clock
@@ -33,7 +33,7 @@ from datong.kernel.faults import fault_point
 from datong.kernel.ids import ResourceId, RunId
 from datong.kernel.limits import COLLECT_DELETES_ROWS_FREE, COLLECT_DELETES_SHARE_MAX
 from datong.lake import service as lake
-from datong.lake.contracts import Counts
+from datong.lake.contracts import Counts, VersionView
 from datong.lake.engine import get_lake
 from datong.lake.locks import hold_table
 from datong.lake.tables import (
@@ -98,7 +98,7 @@ def _execute(run: Run, work: Path, progress: Progress) -> RunView:
     contract = get_contract(ResourceId(run.resource_id), run.contract_version)
     prepared = prepare_run(contract, run.as_of)
     delivery = _delivery_of(run)
-    checked = check_delivery(delivery, prepared, work, progress)
+    checked = check_delivery(delivery, prepared, work, progress, export_references(prepared, work))
     if checked.file.rows_read != checked.file.rows_accepted + checked.file.rows_quarantined:
         raise RowsLost(f"{checked.file.rows_read} ≠ {checked.file.rows_accepted} + {checked.file.rows_quarantined}")
     fault_point("collect.after-check")
@@ -130,15 +130,25 @@ def _commit(run: Run, prepared: Prepared, checked: CheckedFile, progress: Progre
         return ending.end_unchanged(run, same)
     if version.is_unchanged and checked.quarantine:
         _write_quarantine_alone(run, checked)
-    run.rows_written = written.as_dict() or {
-        "inserted": version.rows_inserted,
-        "updated": version.rows_updated,
-        "deleted": version.rows_deleted,
-    }
+    run.rows_written = _describe_written(run, version, written)
     run.steps["commit"] = clock.monotonic_s() - started_s
     fault_point("collect.after-commit")
     progress("publish", checked.rows_accepted, checked.rows_accepted)
     return ending.end_done(run, version)
+
+
+def _describe_written(run: Run, version: VersionView, written: _Written) -> dict[str, int]:
+    """What the version changed. A replacement writes every row anew, so that only its being the same says anything."""
+    if version.is_unchanged:
+        return {"unchanged": run.rows_accepted, "late": written.found.get("late", 0)}
+    if run.mode == CollectMode.REPLACE:
+        return {}
+    # After a killed run the counts stand with the version; what was late or the same is not known any more.
+    return written.found or {
+        "inserted": version.rows_inserted,
+        "updated": version.rows_updated,
+        "deleted": version.rows_deleted,
+    }
 
 
 def _delivery_of(run: Run) -> Delivery:
@@ -213,9 +223,6 @@ class _Written:
             "late": written.late,
         }
         return counts
-
-    def as_dict(self) -> dict[str, int]:
-        return self.found
 
 
 def _writer(run: Run, contract: DataContract, checked: CheckedFile, written: _Written) -> lake.Write:
