@@ -55,6 +55,10 @@ def a_file() -> SimpleUploadedFile:
     return SimpleUploadedFile("population.csv", CSV.encode() + b"\n")
 
 
+def a_code_list() -> SimpleUploadedFile:
+    return SimpleUploadedFile("colours.csv", "code,title_zh\n1,红\n".encode())
+
+
 ASK = {
     "modes": ["verify"],
     "columns": ["id_number", "name"],
@@ -142,6 +146,26 @@ MATRIX: tuple[Row, ...] = (
         {"reason": "用途已经结束"},
     ),
     Row("GET", "/exchange/receipts/{log_index}/", expect(200, anonymous=302, **OUTSIDERS_404)),
+    # Standards: for everybody to read; importing is the bureau's
+    Row("GET", "/standards/", everybody(200)),
+    Row("GET", "/standards/elements/", everybody(200)),
+    Row("GET", "/standards/elements/{element_id}/", everybody(200)),
+    Row("GET", "/standards/lists/{list_name}/", everybody(200)),
+    Row("GET", "/standards/lists/{list_name}/compare", everybody(404)),  # a list of one edition
+    Row("GET", "/standards/lists/{list_name}/codes/{list_code}/", everybody(200)),
+    Row("GET", "/standards/divisions/", everybody(200)),
+    Row("GET", "/standards/divisions/{division_code}/", everybody(200)),
+    Row("GET", "/standards/import", expect(403, anonymous=302, bureau=200)),
+    Row(
+        "POST",
+        "/standards/import",
+        expect(403, anonymous=401, bureau=302),
+        {"name": "colours", "edition": "1", "title_zh": "颜色", "files": a_code_list},
+    ),
+    Row("GET", "/api/v1/standards/", everybody(200)),
+    Row("GET", "/api/v1/standards/lists/{list_name}", everybody(200)),
+    Row("GET", "/api/v1/standards/elements/{element_id}", everybody(200)),
+    Row("GET", "/api/v1/standards/divisions/{division_code}", everybody(200)),
     # Workspace and oversight: the audit list is narrowed to the own agency inside, see kernel's test_sealing
     Row("GET", "/", MEMBERS_ONLY),
     Row("GET", "/oversight/audit/", MEMBERS_ONLY),

@@ -94,6 +94,10 @@ def make_scenario() -> Scenario:
             "request_id": waiting.id,
             "grant_id": granted.grant_id,
             "log_index": str(log_index),
+            "element_id": "DE-00001",
+            "list_name": "sex",
+            "list_code": "1",
+            "division_code": "110101",
         },
         sessions={persona: sign_in(cast, member) for persona, member in PERSONAS.items() if member},
     )
