@@ -12,7 +12,7 @@ from rich.table import Column, Table
 
 from datong.catalog.contracts import ContractApplied, ContractChange, ContractInvalid, ResourceView
 from datong.catalog.model import ContractDiff, diff_contracts
-from datong.catalog.odcs import DataContract, load_contract
+from datong.catalog.odcs import DataContract, find_objections, load_contract
 from datong.catalog.words import CYCLE_TITLES, GRADE_TITLES, SHARING_TITLES, TYPE_TITLES, SharingType, UpdateCycle
 from datong.kernel.failures import BadInput, TooLarge
 from datong.kernel.limits import PAGE_ROWS_MAX
@@ -51,6 +51,9 @@ def lint(
     for path in files:
         try:
             contract = load_contract(path)
+            objections = find_objections(contract, path.read_text(encoding="utf-8-sig"))
+            if objections:
+                raise ContractInvalid(objections, source_name=path.name)
         except ContractInvalid as invalid:
             bad.append({"file": str(path), "findings": [finding.as_dict() for finding in invalid.findings]})
             if not as_json:

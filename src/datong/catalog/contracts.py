@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from datong.kernel.failures import BadInput, Conflict, NotFound
+from datong.kernel.failures import BadInput, Conflict, NotAllowed, NotFound
+from datong.kernel.plugs import Slot
+
+if TYPE_CHECKING:
+    from datong.catalog.values import DataContract
+
+CONTRACT_BREAKING = "contract.breaking"
+"""Event: a contract came in force that breaks users of the last one. Payload: resource, titles, from, to, breaking."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -35,6 +42,30 @@ class ContractFinding:
         return f"{self.line}:{self.column} {self.path}: {text}" if self.path else f"{self.line}:{self.column} {text}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractObjection:
+    """What a higher part would refuse of a contract that the catalogue can keep.
+
+    `path` is where, as `QualityRule.path` (schema.0.quality.1) or a finding's path (schema[0].quality[1]) has it.
+    """
+
+    path: str
+    code: str
+    message: str
+    message_zh: str
+    remedy: str
+    remedy_zh: str
+
+
+class ContractCheck(Protocol):
+    """Slot: a higher part reads a contract and says what of it could not be carried out. Pure; raises nothing."""
+
+    def __call__(self, contract: DataContract) -> Sequence[ContractObjection]: ...
+
+
+CONTRACT_CHECKS: Slot[ContractCheck] = Slot("catalog.contract-checks")
+
+
 class ContractInvalid(BadInput):
     """The file is not a contract that Datong can keep; every finding at once, ordered by line."""
 
@@ -50,6 +81,13 @@ class ContractInvalid(BadInput):
             findings=[finding.as_dict() for finding in self.findings],
             source_name=source_name,
         )
+
+
+class ApprovalNeeded(NotAllowed):
+    """This deployment lets contracts come in force by approval only (DATONG_CONTRACT_APPROVAL)."""
+
+    code = "contract-approval-needed"
+    title, title_zh = "Contracts come in force by approval here", "本平台的数据契约须经审核生效"
 
 
 class VersionConflict(Conflict):

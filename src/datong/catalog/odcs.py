@@ -6,12 +6,13 @@ The schema is the one of the standard's own package; what the standard has no wo
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from pathlib import Path
 
 from datong.catalog.canonical import canonical_text
 from datong.catalog.contract_reader import read_contract
-from datong.catalog.contracts import ContractFinding, ContractInvalid
+from datong.catalog.contracts import CONTRACT_CHECKS, ContractFinding, ContractInvalid
 from datong.catalog.values import (
     CleaningStep,
     Column,
@@ -32,6 +33,7 @@ from datong.catalog.words import (
     SharingType,
     UpdateCycle,
 )
+from datong.catalog.yaml_text import read_yaml
 from datong.kernel.failures import BadInput, TooLarge
 from datong.kernel.limits import CONTRACT_BYTES_MAX
 
@@ -55,6 +57,7 @@ __all__ = [
     "UpdateCycle",
     "Validity",
     "canonical_text",
+    "find_objections",
     "lint_contract",
     "load_contract",
     "parse_contract",
@@ -68,6 +71,22 @@ def lint_contract(text: str) -> tuple[ContractFinding, ...]:
     except ContractInvalid as invalid:
         return invalid.findings
     return ()
+
+
+def find_objections(contract: DataContract, text: str | None = None) -> tuple[ContractFinding, ...]:
+    """What higher parts would refuse of a contract that the catalogue can keep, e.g. a rule that no engine runs.
+
+    Placed in `text`, the contract as it was written, or in its canonical text. Empty where no part is plugged in.
+    """
+    objections = [objection for check in CONTRACT_CHECKS.values() for objection in check(contract)]
+    if not objections:
+        return ()
+    document = read_yaml((text or contract.text).removeprefix("\ufeff"))
+    document.findings.clear()
+    for found in objections:
+        path = tuple(int(step) if step.isdigit() else step for step in re.split(r"[.\[\]]+", found.path) if step)
+        document.add(path, found.code, (found.message, found.message_zh), (found.remedy, found.remedy_zh))
+    return tuple(sorted(document.findings))
 
 
 def parse_contract(text: str, source_name: str = "") -> DataContract:

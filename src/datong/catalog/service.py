@@ -11,6 +11,8 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from datong.catalog.contracts import (
+    CONTRACT_BREAKING,
+    ApprovalNeeded,
     BreakingChange,
     ContractApplied,
     ContractVersionNotFound,
@@ -28,12 +30,13 @@ from datong.catalog.store import search_index
 from datong.catalog.store.models import ContractVersion, Facet, Resource
 from datong.kernel import clock
 from datong.kernel.action.service import ActionRecord, action, check_permission
+from datong.kernel.config import load_settings
 from datong.kernel.contracts import Actor, Subject
 from datong.kernel.failures import TooLarge
 from datong.kernel.identity.contracts import AgencySummary
 from datong.kernel.identity.service import find_english_names, get_agency
 from datong.kernel.ids import AgencyId, ResourceId
-from datong.kernel.limits import FACET_BYTES_MAX, PAGE_ROWS_DEFAULT
+from datong.kernel.limits import BREAKING_CHANGES_TOLD_MAX, FACET_BYTES_MAX, PAGE_ROWS_DEFAULT
 from datong.kernel.paging import Page
 from datong.kernel.policy import service as policy
 from datong.kernel.policy.contracts import Decision
@@ -62,19 +65,31 @@ def apply_contract(actor: Actor, text: str, *, base_version: str | None) -> Cont
         return _unchanged(contract)
     facts = {"version": contract.version, "title_en": contract.title_en}
     with action(CONTRACT_APPLIED.verb, actor, subject, facts) as record:
-        _lock_resource(contract.id)
-        resource = Resource.objects.select_related("agency").filter(pk=contract.id).first()
-        previous = _current(resource) if resource else None
-        if previous and previous.digest == contract.digest:
-            return record.done(_unchanged(contract))
-        _check_base(contract, previous, base_version)
-        diff = None
-        if resource and previous:
-            _check_provider(contract, resource)
-            diff = diff_contracts(parse_contract(previous.text), contract)
-            _check_version(contract, diff)
-        _write_contract(record, contract, agency)
-        return record.done(_tell(record, contract, previous, diff))
+        if load_settings().contract_approval:
+            raise ApprovalNeeded(
+                "Submit the contract on its page; an approver of the agency puts it in force.",
+                hint_zh="请在契约页面提交审核，由本部门审批人批准后生效。",
+                resource=contract.id,
+            )
+        return record.done(put_contract(record, contract, base_version))
+
+
+def put_contract(record: ActionRecord, contract: DataContract, base_version: str | None) -> ContractApplied:
+    """Make a contract current inside the caller's action, whose permission has been checked. See `apply_contract`."""
+    agency = get_agency(contract.agency)
+    _lock_resource(contract.id)
+    resource = Resource.objects.select_related("agency").filter(pk=contract.id).first()
+    previous = _current(resource) if resource else None
+    if previous and previous.digest == contract.digest:
+        return _unchanged(contract)
+    _check_base(contract, previous, base_version)
+    diff = None
+    if resource and previous:
+        _check_provider(contract, resource)
+        diff = diff_contracts(parse_contract(previous.text), contract)
+        check_version(contract, diff)
+    _write_contract(record, contract, agency)
+    return _tell(record, contract, previous, diff)
 
 
 def get_contract(resource_id: ResourceId | str, version: str | None = None) -> DataContract:
@@ -230,7 +245,8 @@ def _check_provider(contract: DataContract, resource: Resource) -> None:
         )
 
 
-def _check_version(contract: DataContract, diff: ContractDiff) -> None:
+def check_version(contract: DataContract, diff: ContractDiff) -> None:
+    """Whether the version says what the change is. Raises `BreakingChange` or `VersionTooLow`."""
     if diff.allows(contract.version):
         return
     facts = {
@@ -323,7 +339,23 @@ def _tell(
     }
     record.facts.update(facts, breaking=[change.code for change in applied.breaking][:50])
     record.event("contract.applied", subject=f"resource:{contract.id}", payload=facts)
+    if applied.breaking:
+        record.event(CONTRACT_BREAKING, subject=f"resource:{contract.id}", payload=_breaking_payload(contract, applied))
     return applied
+
+
+def _breaking_payload(contract: DataContract, applied: ContractApplied) -> dict[str, Any]:
+    """What grantees are told. A very long list is cut; the diff of the two versions has all."""
+    told = applied.breaking[:BREAKING_CHANGES_TOLD_MAX]
+    return {
+        "resource": contract.id,
+        "title_zh": contract.title_zh,
+        "title_en": contract.title_en,
+        "from": applied.previous_version,
+        "to": applied.version,
+        "breaking": [change.as_dict() for change in told],
+        "breaking_count": len(applied.breaking),
+    }
 
 
 def _search_text(contract: DataContract, agency: AgencySummary) -> str:

@@ -94,6 +94,12 @@ SETTINGS: tuple[Setting, ...] = (
         help="Addresses, separated by commas, whose forwarded headers are believed.",
     ),
     Setting(
+        name="DATONG_CONTRACT_APPROVAL",
+        default="no",
+        help="yes: a data contract comes in force only when an approver approves it. no: a steward may also apply one "
+        "at the terminal at once.",
+    ),
+    Setting(
         name="DATONG_SOURCE_HOSTS",
         default="",
         help="Addresses that sources may connect to, separated by commas (name, *.name, network, each with :port or "
@@ -162,6 +168,15 @@ class Settings:
         if not text.isdigit() or int(text) < 1:
             raise Misconfigured("Give DATONG_LANDING_DAYS a number of days.", setting="DATONG_LANDING_DAYS", value=text)
         return int(text)
+
+    @cached_property
+    def contract_approval(self) -> bool:
+        text = self._values["DATONG_CONTRACT_APPROVAL"].strip().lower()
+        if text not in {"yes", "no"}:
+            raise Misconfigured(
+                "Give DATONG_CONTRACT_APPROVAL yes or no.", setting="DATONG_CONTRACT_APPROVAL", value=text
+            )
+        return text == "yes"
 
     @cached_property
     def public_url(self) -> str:

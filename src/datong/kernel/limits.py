@@ -53,7 +53,10 @@ CONTRACT_DEPTH_MAX: Final = 32
 """Nesting of a contract's YAML."""
 CONTRACT_NODES_MAX: Final = 100_000
 """Values in a contract's YAML."""
-CONTRACT_DRAFT_NOTE_CHARACTERS_MAX: Final = 500
+CONTRACT_APPROVAL_DAYS: Final = 2
+"""Working days within which a submitted contract is to be decided."""
+BREAKING_CHANGES_TOLD_MAX: Final = 50
+"""Changes that one event tells; the rest stands in the diff of the two versions."""
 WORKBOOK_BYTES_MAX: Final = 8 * 1024 * 1024
 """An uploaded catalogue template."""
 WORKBOOK_UNPACKED_BYTES_MAX: Final = 32 * 1024 * 1024
@@ -271,6 +274,12 @@ SOURCE_CASE_DAYS: Final = 3
 """Working days within which a steward looks at a source that fails."""
 SOURCE_CLOCK_SKEW_S_MAX: Final = 60
 """A connection test warns beyond it."""
+
+# Sensitive data
+DETECT_COLUMNS_AT_ONCE: Final = 40
+"""Columns that one scan of the detector looks at."""
+DETECT_SAMPLES_MAX: Final = 3
+"""Masked values shown as evidence."""
 
 # Processes
 CHILD_RESTART_DELAY_S_MAX: Final = 30

@@ -80,4 +80,5 @@ class Facet(models.Model):
         ]
 
 
+from datong.catalog.store.draft_models import ContractDraft  # noqa: E402, F401
 from datong.catalog.store.knowledge_models import SearchEntry, SynonymGroup  # noqa: E402, F401
