@@ -17,8 +17,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from datong.collect.cleaning import CleanedColumn, CleaningContext
-from datong.collect.contracts import FileEmpty, RowsLost
+from datong.collect.cleaning import CleanedColumn, CleaningContext, changes_sql
+from datong.collect.contracts import FileEmpty, RowsLost, StepChanges
 from datong.collect.delimited import ByteFacts, FileForm, WantedColumn, read_head, scan_file
 from datong.collect.drift import ColumnFinding, ColumnMapping, map_columns
 from datong.collect.exact import UnshapedRow, transcode
@@ -134,6 +134,9 @@ class CheckedFile:
     rows_quarantined: int
     score: RunScore
     reasons: tuple[Reason, ...]
+    raw_sql: str
+    """Every row of the file as it came, in SQL: the contract's columns under their names, all texts; in the file's
+    order where insertion order is kept. Reads the file and the work folder."""
     source_sql: str
     """The accepted rows, typed, in the contract's columns; reads the file and the work folder."""
     quarantine: Path | None
@@ -145,6 +148,8 @@ class CheckedFile:
     notes: tuple[Note, ...] = ()
     drift: tuple[ColumnFinding, ...] = ()
     """Columns that were mapped, skipped or taken as empty."""
+    changes: tuple[StepChanges, ...] = ()
+    """How many cells each cleaning step changed, refused rows included."""
 
 
 def check_file(
@@ -335,6 +340,7 @@ def _finish(engine: duckdb.DuckDBPyConnection, found: _Found, work: Path) -> Che
         rows_quarantined=quarantined,
         score=_score(marked, rows_read, len(unshaped)),
         reasons=reasons,
+        raw_sql=file.raw_sql(),
         source_sql=sql,
         quarantine=quarantine,
         read_exactly=isinstance(found.source, PlainTable),
@@ -343,6 +349,19 @@ def _finish(engine: duckdb.DuckDBPyConnection, found: _Found, work: Path) -> Che
         position_word=found.source.position_word,
         notes=found.source.notes,
         drift=found.mapping.findings,
+        changes=_count_changes(engine, file),
+    )
+
+
+def _count_changes(engine: duckdb.DuckDBPyConnection, file: PlainFile) -> tuple[StepChanges, ...]:
+    columns = [column for column in file.cleaned if column.cleaning]
+    if not columns or file.cleaning is None:
+        return ()
+    counts = engine.execute(changes_sql(columns, file.raw_sql(), file.cleaning)).fetchall()[0]
+    steps = [(column.name, step.step) for column in columns for step in column.cleaning]
+    return tuple(
+        StepChanges(column=name, step=step, changed=int(count))
+        for (name, step), count in zip(steps, counts, strict=True)
     )
 
 

@@ -66,11 +66,15 @@ class PlainFile:
     cleaning: CleaningContext | None = None
 
     def relation_sql(self) -> str:
-        """The relation that reads it: every column as text, nothing sniffed, malformed quotes refused; then cleaned."""
+        """The relation that reads it, cleaned where the contract says so."""
+        return self._cleaned(self.raw_sql())
+
+    def raw_sql(self) -> str:
+        """Every column of the file as text, as it came: nothing sniffed, malformed quotes refused."""
         columns = ", ".join(f"{text_sql(name)}: 'VARCHAR'" for name in self.header)
         newline = {"\n": "\\n", "\r": "\\r", "\r\n": "\\r\\n"}[self.newline]
         skip = f"skip = {self.skip_lines}, " if self.skip_lines else ""
-        return self._dressed(
+        return self._with_absent(
             f"read_csv({text_sql(str(self.path))}, auto_detect = false, header = true, {skip}"
             f"delim = {text_sql(self.delimiter)}, "
             f"quote = '\"', escape = '\"', new_line = {text_sql(newline)}, "
@@ -80,12 +84,15 @@ class PlainFile:
     def from_fields_sql(self, source: str) -> str:
         """The same columns, of records held as lists: `source` has a column `fields`, and keeps its others."""
         texts = ", ".join(f"fields[{place}] as {name_sql(name)}" for place, name in enumerate(self.header, 1))
-        return self._dressed(f"(select *, {texts} from {source})")
+        return self._cleaned(self._with_absent(f"(select *, {texts} from {source})"))
 
-    def _dressed(self, relation: str) -> str:
-        if self.absent:
-            empty = ", ".join(f"null::varchar as {name_sql(name)}" for name in self.absent)
-            relation = f"(select *, {empty} from {relation})"
+    def _with_absent(self, relation: str) -> str:
+        if not self.absent:
+            return relation
+        empty = ", ".join(f"null::varchar as {name_sql(name)}" for name in self.absent)
+        return f"(select *, {empty} from {relation})"
+
+    def _cleaned(self, relation: str) -> str:
         if self.cleaned and self.cleaning is not None:
             relation = cleaned_relation(self.cleaned, relation, self.cleaning)
         return relation

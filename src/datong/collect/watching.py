@@ -17,7 +17,7 @@ def watch(
     values: Mapping[str, Any] | None,
     tell: Callable[[float], None],
 ) -> None:
-    """Execute the statement. `tell` is called in this thread with the share done, 0 to 1, as far as DuckDB knows it.
+    """Execute the statement. `tell` is called in this thread with the share done, 0 to 1, which DuckDB may not know.
 
     Raises what the statement or `tell` raises; in the latter case the statement is interrupted first.
     """
@@ -25,11 +25,11 @@ def watch(
     connection.execute("set enable_progress_bar_print = false")
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(connection.execute, statement, dict(values) if values else None)
+        share = 0.0
         try:
             while not wait([running], COLLECT_PROGRESS_S).done:
-                share = connection.query_progress() / 100
-                if 0 <= share <= 1:
-                    tell(share)
+                share = min(max(share, connection.query_progress() / 100), 1.0)
+                tell(share)
         except BaseException:
             connection.interrupt()
             raise
