@@ -61,7 +61,7 @@ def _connect(context: FetchContext, target: Target, statement_s: int) -> Any:
         host=target.host,
         port=target.port,
         user=options["user"],
-        password=secret.reveal() if secret else "",
+        password=secret.reveal().encode() if secret else b"",  # a str would be sent as latin-1
         database=options["database"],
         charset="utf8mb4",
         conv={},
@@ -137,7 +137,7 @@ class MysqlSession:
         return f"s.{self.quote(column.name)}" if column.type != _FLOAT else f"(s.{self.quote(column.name)} + 0e0)"
 
     def literal(self, column: SourceColumn, value: str) -> str:
-        quoted = f"'{self._connection.escape_string(value)}'"
+        quoted = str(self._connection.escape(value))
         match column.shape:
             case CursorShape.NUMBER:
                 return f"cast({quoted} as decimal(65, 30))" if "." in value else str(int(value))

@@ -1,4 +1,4 @@
-"""A live PostgreSQL: everything, by cursor with ties and late rows, while rows are being written, through broken lines."""
+"""A live PostgreSQL: everything, by cursor with ties and late rows, while rows are written, through broken lines."""
 
 from __future__ import annotations
 
@@ -260,7 +260,8 @@ def test_writing_through_a_function_is_refused_by_the_transaction(desk: Desk, ot
     with other_database.connect() as connection:
         connection.execute("create table if not exists notes (t text)")
         connection.execute(
-            "create or replace function sneak() returns int language sql as $$ insert into notes values ('x') returning 1 $$"
+            "create or replace function sneak() returns int language sql "
+            "as $$ insert into notes values ('x') returning 1 $$"
         )
     source = desk.connect(
         "postgres",
