@@ -99,10 +99,12 @@ MATRIX: tuple[Row, ...] = (
     Row("POST", "/preferences/theme", everybody(302), {"theme": "dark"}),
     # Catalogue: what there is, is known to every member; collecting is the owner's steward's
     Row("GET", "/resources/", MEMBERS_ONLY),
+    Row("GET", "/resources/suggest", MEMBERS_ONLY),
     Row("GET", "/resources/{resource_id}/", MEMBERS_ONLY),
     Row("GET", "/resources/{resource_id}/contract", MEMBERS_ONLY),
     Row("GET", "/resources/{resource_id}/collect", MEMBERS_ONLY),
     Row("POST", "/resources/{resource_id}/collect", expect(403, anonymous=401, steward=302), {"file": a_file}),
+    Row("GET", "/resources/{resource_id}/collect/attention", expect(302)),
     # Runs: the agency's own and the bureau's to see; the rejected rows themselves for those who mend them
     Row("GET", "/runs/", MEMBERS_ONLY),
     Row(
@@ -118,6 +120,18 @@ MATRIX: tuple[Row, ...] = (
     Row(
         "GET",
         "/runs/{run_id}/quarantine.csv",
+        expect(404, anonymous=302, nobody=403, steward=200, approver=200, bureau=403),
+    ),
+    # The scenario's run is done: those who may decide a run are told that it does not wait
+    Row(
+        "POST",
+        "/runs/{run_id}/decision",
+        expect(404, anonymous=401, nobody=409, steward=409, approver=409, bureau=409),
+        {"decision": "resume", "reason": "核对过"},
+    ),
+    Row(
+        "GET",
+        "/runs/{run_id}/changes",
         expect(404, anonymous=302, nobody=403, steward=200, approver=200, bureau=403),
     ),
     # Exchange: asking is a steward's for another agency's data; deciding and revoking the owner's approver's alone

@@ -54,6 +54,7 @@ from datong.kernel.paging import fingerprint, make_page
 from datong.kernel.policy import service as policy
 from datong.kernel.store.pages import shared_cursors
 
+_ORDERED = frozenset({"grade", "class", "quality"})
 _TITLE_EXACT, _TITLE_START, _TITLE_HOLDS = 1000, 400, 200
 _COLUMN_EXACT, _COLUMN_HOLDS, _SEGMENT = 60, 25, 5
 """How much a match weighs in the ranking; the quality score adds up to 10."""
@@ -323,18 +324,24 @@ def _facet_groups(
             rows = _run(statement.complete(_FACET), {**statement.values, "facet": f"{name}:"})
             counts[name] = dict.fromkeys(chosen, 0) | {word.partition(":")[2]: n for word, n in rows}
     agencies = {a.code: (a.name, a.name_en) for a in find_agencies()} if "agency" in counts else {}
-    for name, titles in FACETS.items():
+    for name, (zh, en) in FACETS.items():
         if counts[name]:
-            chosen = query.filters.get(name, ())
-            values = [
-                FacetValue(
-                    value=value, title_zh=titles[0], title_en=titles[1] or titles[0], count=n, chosen=value in chosen
-                )
-                for value, n in counts[name].items()
-                for titles in [_title_of(name, value, agencies)]
-            ]
-            key = (lambda v: v.value) if name in ("grade", "class") else (lambda v: (-v.count, v.value))
-            yield FacetGroup(name=name, title_zh=titles[0], title_en=titles[1], values=tuple(sorted(values, key=key)))
+            values = _facet_values(name, counts[name], query.filters.get(name, ()), agencies)
+            yield FacetGroup(name=name, title_zh=zh, title_en=en, values=values)
+
+
+def _facet_values(
+    name: str, counts: Mapping[str, int], chosen: Sequence[str], agencies: Mapping[str, tuple[str, str]]
+) -> tuple[FacetValue, ...]:
+    """Grades and classes in their own order, quality from the best, the rest by how many."""
+    order = sorted(counts, key=lambda value: value if name in _ORDERED else (-counts[value], value))
+    values = []
+    for value in reversed(order) if name == "quality" else order:
+        zh, en = _title_of(name, value, agencies)
+        values.append(
+            FacetValue(value=value, title_zh=zh, title_en=en or zh, count=counts[value], chosen=value in chosen)
+        )
+    return tuple(values)
 
 
 def _title_of(facet: str, value: str, agencies: Mapping[str, tuple[str, str]]) -> tuple[str, str]:

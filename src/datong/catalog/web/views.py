@@ -19,15 +19,6 @@ from datong.kernel.web.requests import require_member
 
 
 @require_safe
-def list_resources(request: HttpRequest) -> HttpResponse:
-    """The catalogue, searched by the words in `q`."""
-    actor = require_member(request)
-    query = request.GET.get("q", "").strip()
-    page = service.find_resources(actor, text=query, cursor=request.GET.get("cursor") or None)
-    return render(request, "catalog/resources.html", {"page": page, "query": query})
-
-
-@require_safe
 def show_resource(request: HttpRequest, resource_id: str) -> HttpResponse:
     """One resource: its terms, its columns, and what higher parts know of it (versions, runs, grants)."""
     actor = require_member(request)
