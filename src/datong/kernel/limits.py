@@ -55,6 +55,8 @@ CONTRACT_NODES_MAX: Final = 100_000
 """Values in a contract's YAML."""
 CONTRACT_APPROVAL_DAYS: Final = 2
 """Working days within which a submitted contract is to be decided."""
+DOUBLES_COMPARED_MAX: Final = 20
+"""Resources with which a submitted contract is compared column by column, to find doubles."""
 BREAKING_CHANGES_TOLD_MAX: Final = 50
 """Changes that one event tells; the rest stands in the diff of the two versions."""
 WORKBOOK_BYTES_MAX: Final = 8 * 1024 * 1024

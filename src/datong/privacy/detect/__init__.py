@@ -1,0 +1,1 @@
+"""The platform's one detector of personal and other sensitive data."""
