@@ -126,7 +126,7 @@ MATRIX: tuple[Row, ...] = (
     Row(
         "POST",
         "/runs/{run_id}/decision",
-        expect(404, anonymous=401, nobody=409, steward=409, approver=409, bureau=409),
+        expect(404, anonymous=401, nobody=403, steward=409, approver=409, bureau=403),
         {"decision": "resume", "reason": "核对过"},
     ),
     Row(

@@ -12,6 +12,7 @@ from typing import Any
 
 from datong.cases import service as cases
 from datong.cases.contracts import CaseView, Decision
+from datong.catalog.service import get_contract
 from datong.collect.contracts import Block, RunGivenUp, RunState
 from datong.collect.service.rows import COLLECT, FAILURE_CLOSED, GIVEN_UP, JOB, RESUMED, subject_of, title_en_of
 from datong.collect.store.models import Run
@@ -19,7 +20,7 @@ from datong.kernel import clock
 from datong.kernel.action.service import ActionRecord
 from datong.kernel.contracts import Actor, Subject
 from datong.kernel.failures import Failure
-from datong.kernel.ids import AgencyId, CaseId
+from datong.kernel.ids import AgencyId, CaseId, ResourceId
 from datong.kernel.jobs.service import enqueue
 from datong.kernel.limits import COLLECT_CASE_DAYS
 
@@ -47,7 +48,8 @@ class BlockedRunCase:
         return RESUMED if decision is Decision.APPROVE else GIVEN_UP
 
     def on_decided(self, case: CaseView, decision: Decision, reason: str, actor: Actor, record: ActionRecord) -> None:
-        """Resume or end the run, in the decision's transaction."""
+        """Resume or end the run, in the decision's transaction. It goes on under the present contract: mended rules
+        are a way to let it pass."""
         run = Run.objects.select_for_update().get(pk=case.subject_id)
         record.facts.update(run=run.id, number=run.number, title_en=title_en_of(run))
         if decision is Decision.REFUSE:
@@ -66,6 +68,7 @@ class BlockedRunCase:
                 for block in run.blocks
             ),
         ]
+        run.contract_version = get_contract(ResourceId(run.resource_id)).version
         run.state, run.blocks = RunState.RECEIVED, []
         run.job_id = enqueue(JOB, {"run_id": run.id}, key=f"collect:{run.id}:{case.id}")
         run.save()

@@ -15,6 +15,7 @@ from datong.kernel.ids import ResourceId
 from datong.lake import service as lake
 from datong.quality.contracts import History
 from datong.quality.model import compile_checks
+from datong.quality.service import find_waived_rules
 from datong.quality.sql import text_sql
 from datong.standards.divisions import Divisions, national_divisions, read_table
 
@@ -26,7 +27,8 @@ def prepare_run(contract: DataContract, as_of: date) -> Prepared:
     divisions = _find_divisions(contract)
     versions = lake.find_versions(ResourceId(contract.id), limit=_HISTORY_VERSIONS)
     history = History(row_counts=tuple(version.rows_count for version in versions))
-    plan = compile_checks(contract, as_of, divisions=divisions, history=history)
+    waived = find_waived_rules(contract.id, as_of)
+    plan = compile_checks(contract, as_of, divisions=divisions, history=history, waived=waived)
     return prepare(contract, plan, as_of, divisions)
 
 

@@ -13,7 +13,18 @@ from datong.catalog.words import CollectMode
 from datong.collect.contracts import Bill, BillMissing, ModeUnsupported, Origin, RunNotBlocked, RunState, RunView
 from datong.collect.landing import Landed, land_file
 from datong.collect.service import attention
-from datong.collect.service.rows import JOB, STARTED, find_row, is_visible, not_found, views_of
+from datong.collect.service.rows import (
+    FAILURE_CLOSED,
+    GIVEN_UP,
+    JOB,
+    RESUMED,
+    STARTED,
+    find_row,
+    is_visible,
+    not_found,
+    subject_of,
+    views_of,
+)
 from datong.collect.store.models import Run
 from datong.kernel import clock
 from datong.kernel.action.service import action, check_permission
@@ -120,6 +131,7 @@ def _decide(actor: Actor, run_id: RunId | str, decision: Decision, reason: str) 
     run = find_row(run_id)
     if not is_visible(run, actor):
         raise not_found(run_id)
+    check_permission(RESUMED if decision is Decision.APPROVE else GIVEN_UP, actor, subject_of(run))
     waiting = attention.find_block_case(run) if run.state == RunState.BLOCKED else None
     if waiting is None:
         raise RunNotBlocked(
@@ -142,6 +154,7 @@ def close_failure(actor: Actor, run_id: RunId | str, reason: str) -> RunView:
     run = find_row(run_id)
     if not is_visible(run, actor):
         raise not_found(run_id)
+    check_permission(FAILURE_CLOSED, actor, subject_of(run))
     case = attention.find_failure_case(run)
     if case is None:
         raise NotFound("There is no open case about this resource's runs.", hint_zh="没有待办的归集失败。", run=run.id)

@@ -7,15 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from datong.catalog.values import DataContract
-from datong.collect.contracts import QuarantinedRow, RunState, RunStep, RunView
+from datong.collect.cleaning import STEP_TITLES
+from datong.collect.contracts import CellChange, QuarantinedRow, RunState, RunStep, RunView
+from datong.collect.reconcile import DIFFERENCE_TITLES
+from datong.kernel.jobs.contracts import JobView
 from datong.quality.contracts import DIMENSION_TITLES
+from datong.ui.templatetags.datong_ui import number, seconds, size
 from datong.ui.web.charts import Chart
 from datong.ui.web.words import pick, zh_en
 
 STATE_TAGS: dict[RunState, tuple[str, str, str]] = {
-    RunState.RECEIVED: ("ac", "等待检查", "Waiting"),
+    RunState.RECEIVED: ("ac", "等待检查", "Queued"),
     RunState.CHECKING: ("ac", "正在检查", "Checking"),
     RunState.COMMITTING: ("ac", "正在入湖", "Committing"),
+    RunState.BLOCKED: ("warn", "等待处理", "Needs a decision"),
     RunState.DONE: ("ok", "已入湖", "Accepted"),
     RunState.UNCHANGED: ("", "与上次相同", "Unchanged"),
     RunState.FAILED: ("bad", "未入湖", "Failed"),
@@ -40,6 +45,27 @@ class DimensionLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressLine:
+    """How far a run is. `done` and `total` are bytes or rows; None where only that it goes on is known."""
+
+    title: str
+    counted: str
+    rest: str
+    done: int | None
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillLine:
+    """One point of the sender's bill beside what arrived."""
+
+    title: str
+    billed: str
+    found: str
+    differs: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReasonLine:
     rule: str
     reason: str
@@ -60,13 +86,110 @@ def run_steps(run: RunView) -> list[StepLine]:
     for step in run.steps:
         state = "done" if step.seconds is not None else ""
         if step.seconds is None and not is_over:
-            state = {RunState.FAILED: "bad", RunState.UNCHANGED: ""}.get(run.state, "" if run.is_final else "now")
+            stopped = {RunState.FAILED: "bad", RunState.BLOCKED: "bad", RunState.UNCHANGED: ""}
+            state = stopped.get(run.state, "" if run.is_final else "now")
             is_over = True
         note = _step_note(step, run)
         if step.seconds:
             note = zh_en("{note}　{s}秒", "{note} · {s} s", note=note, s=_seconds(step.seconds))
         lines.append(StepLine(state=state, title=pick(step.title_zh, step.title_en), note=note))
     return lines
+
+
+STEP_WORDS: dict[str, tuple[str, str]] = {
+    "read": ("正在识别文件", "Recognising the file"),
+    "check": ("正在逐行校验", "Checking every row"),
+    "quarantine": ("正在隔离不合格的行", "Setting aside what failed"),
+    "commit": ("正在写入数据湖", "Writing to the lake"),
+    "publish": ("正在发布", "Publishing"),
+}
+_BY_BYTES = frozenset({"read", "check", "quarantine"})
+
+
+def progress_line(run: RunView, job: JobView | None, elapsed_s: float) -> ProgressLine:
+    """The step with bytes or rows done of so many, and how long the rest will take at the pace so far."""
+    if job is None or not job.total or job.note not in STEP_WORDS:
+        waiting = zh_en("排队等待", "Waiting in the queue") if run.state is RunState.RECEIVED else run.filename
+        return ProgressLine(title=waiting, counted="", rest="", done=None, total=None)
+    done, total = job.done, job.total
+    if job.note in _BY_BYTES:
+        counted = zh_en("{a} / {b}", "{a} of {b}", a=size(done), b=size(total))
+    else:
+        counted = zh_en("{b}行", "{b} rows", b=number(total))
+    rest = ""
+    if job.note == "check" and 0 < done < total and elapsed_s >= 1:
+        rest = zh_en(
+            "{r}/秒，约剩{s}",
+            "{r}/s, about {s} left",
+            r=size(int(done / elapsed_s)),
+            s=seconds(elapsed_s * (total - done) / done),
+        )
+    is_known = job.note in _BY_BYTES and done > 0
+    return ProgressLine(
+        title=pick(*STEP_WORDS[job.note]),
+        counted=counted,
+        rest=rest,
+        done=done if is_known else None,
+        total=total if is_known else None,
+    )
+
+
+def bill_lines(run: RunView) -> list[BillLine]:
+    """Every point of the bill: what was billed, what arrived, whether they differ. Empty without a bill."""
+    if run.bill is None:
+        return []
+    differing = {(each.what, each.column): each for each in run.bill_differences}
+    points: list[tuple[str, str, str]] = []
+    if run.bill.rows is not None:
+        points.append(("rows", "", f"{run.bill.rows:,}"))
+    if run.bill.bytes is not None:
+        points.append(("bytes", "", f"{run.bill.bytes:,}"))
+    if run.bill.sha256:
+        points.append(("sha256", "", run.bill.sha256))
+    points += [("sum", column, f"{value:,}") for column, value in run.bill.sums.items()]
+    points += [("distinct", column, f"{value:,}") for column, value in run.bill.distinct.items()]
+    was_compared = run.rows_read > 0
+    lines = []
+    for what, column, billed in points:
+        found = differing.get((what, column))
+        shown = found.found if found else (billed if was_compared else "")
+        told = [f"{text[:12]}…" if what == "sha256" and text else text for text in (billed, shown)]
+        title = pick(*DIFFERENCE_TITLES[what])
+        lines.append(
+            BillLine(
+                title=f"{column} {title}" if column else title,
+                billed=told[0],
+                found=told[1],
+                differs=found is not None,
+            )
+        )
+    return lines
+
+
+def change_lines(run: RunView, contract: DataContract) -> list[tuple[str, str, int]]:
+    """Column, step and number of cells that each cleaning step changed, in the contract's order."""
+    titles = {column.name: pick(column.title, column.title_en) or column.name for column in contract.columns}
+    return [
+        (titles.get(each.column, each.column), pick(*STEP_TITLES.get(each.step, (each.step, each.step))), each.changed)
+        for each in run.changes
+    ]
+
+
+WRITTEN_WORDS: dict[str, tuple[str, str]] = {
+    "unchanged": ("未变 {n}", "{n} unchanged"),
+    "updated": ("修改 {n}", "{n} changed"),
+    "inserted": ("新增 {n}", "{n} added"),
+    "deleted": ("删除 {n}", "{n} removed"),
+    "late": ("迟到 {n}", "{n} late"),
+}
+
+
+def written_note(run: RunView) -> str:
+    """What the version changed in the table, in words."""
+    parts = [
+        zh_en(zh, en, n=number(run.written[name])) for name, (zh, en) in WRITTEN_WORDS.items() if run.written.get(name)
+    ]
+    return pick("　", ", ").join(parts)
 
 
 def _step_note(step: RunStep, run: RunView) -> str:
@@ -163,6 +286,12 @@ def titled_rows(rows: Sequence[QuarantinedRow], contract: DataContract) -> list[
     """Each row with the title of its column; a row that has no shape has no column."""
     titles = {column.name: pick(column.title, column.title_en) for column in contract.columns}
     return [(row, titles.get(row.column, "") or row.column) for row in rows]
+
+
+def titled_changes(changes: Sequence[CellChange], contract: DataContract) -> list[tuple[CellChange, str]]:
+    """Each changed cell with the title of its column."""
+    titles = {column.name: pick(column.title, column.title_en) for column in contract.columns}
+    return [(change, titles.get(change.column, "") or change.column) for change in changes]
 
 
 def _seconds(value: float) -> str:

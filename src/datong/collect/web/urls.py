@@ -11,5 +11,7 @@ urlpatterns = [
     path("runs/", views.list_runs, name="runs"),
     path("runs/<str:run_id>/", views.show_run, name="run"),
     path("runs/<str:run_id>/progress", views.show_progress, name="progress"),
+    path("runs/<str:run_id>/decision", views.decide_run, name="decide"),
+    path("runs/<str:run_id>/changes", views.show_changes, name="changes"),
     path("runs/<str:run_id>/quarantine.csv", views.download_quarantine, name="quarantine"),
 ]

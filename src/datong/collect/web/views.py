@@ -3,31 +3,42 @@
 from __future__ import annotations
 
 import io
+from datetime import datetime
 from typing import Any, BinaryIO, cast
 
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from datong.catalog import service as catalog
+from datong.catalog.words import COLLECT_MODE_TITLES, CollectMode
 from datong.collect import service
 from datong.collect.contracts import RunState, RunView
 from datong.collect.web.present import (
+    ProgressLine,
+    bill_lines,
+    change_lines,
     dimension_lines,
+    progress_line,
     quarantine_groups,
     run_steps,
     run_tag,
+    titled_changes,
     titled_rows,
     trend_chart,
+    written_note,
 )
+from datong.collect.web.sending import mode_choices, read_delimiter, read_mode, read_sent_bill
+from datong.kernel import clock
 from datong.kernel.action.service import is_allowed
-from datong.kernel.contracts import Subject
-from datong.kernel.failures import BadInput, Failure
+from datong.kernel.contracts import Actor, Subject
+from datong.kernel.failures import BadInput, Failure, NotAllowed
 from datong.kernel.ids import AgencyId, ResourceId, RunId
 from datong.kernel.jobs import service as jobs
-from datong.kernel.limits import QUARANTINE_SHOWN_ROWS_MAX, UPLOAD_BYTES_MAX
+from datong.kernel.limits import CHANGES_SHOWN_ROWS_MAX, QUARANTINE_SHOWN_ROWS_MAX, UPLOAD_BYTES_MAX
 from datong.kernel.web.requests import accepts_upload, require_member
 from datong.ui.web.pages import render_page
+from datong.ui.web.words import pick
 
 TREND_RUNS_MAX = 12
 HTMX_STOP_POLLING = 286
@@ -46,6 +57,8 @@ def collect_file(request: HttpRequest, resource_id: str) -> HttpResponse:
         "contract": contract,
         "limit_bytes": UPLOAD_BYTES_MAX,
         "may_collect": is_allowed(service.STARTED, actor, owner),
+        "modes": mode_choices(contract, request.POST.get("mode", "")),
+        "typed": request.POST,
     }
     failure: Failure | None = None
     if request.method == "POST":
@@ -54,7 +67,13 @@ def collect_file(request: HttpRequest, resource_id: str) -> HttpResponse:
             if sent is None or not sent.size:
                 raise BadInput("Choose a file that is not empty.", hint_zh="请选择一个非空的文件。", field="file")
             run_id = service.start_run(
-                actor, ResourceId(resource_id), cast("BinaryIO", sent.file), sent.name or "file.csv"
+                actor,
+                ResourceId(resource_id),
+                cast("BinaryIO", sent.file),
+                sent.name or "file.csv",
+                delimiter=read_delimiter(request.POST),
+                bill=read_sent_bill(request),
+                mode=read_mode(request.POST),
             )
         except Failure as refused:
             failure = refused
@@ -75,7 +94,10 @@ def list_runs(request: HttpRequest) -> HttpResponse:
 def show_run(request: HttpRequest, run_id: str) -> HttpResponse:
     """The report: what came, what was checked, what was set aside and why; the progress while it runs."""
     actor = require_member(request)
-    run = service.get_run(RunId(run_id), actor)
+    return _render_run(request, actor, service.get_run(RunId(run_id), actor))
+
+
+def _render_run(request: HttpRequest, actor: Actor, run: RunView, failure: Failure | None = None) -> HttpResponse:
     recent = [other for other in service.find_runs(actor, resource_id=run.resource_id).items if other.score is not None]
     rule = request.GET.get("rule") or (run.reasons[0].rule if run.reasons else "")
     may_read = is_allowed(service.EXPORTED, actor, _subject(run))
@@ -84,6 +106,8 @@ def show_run(request: HttpRequest, run_id: str) -> HttpResponse:
         if rule and may_read
         else []
     )
+    contract = catalog.get_contract(ResourceId(run.resource_id), run.contract_version)
+    case = service.find_case(run)
     context = {
         "run": run,
         "resource": catalog.get_resource(ResourceId(run.resource_id)),
@@ -95,12 +119,63 @@ def show_run(request: HttpRequest, run_id: str) -> HttpResponse:
         "trend": trend_chart(recent[:TREND_RUNS_MAX]),
         "groups": quarantine_groups(run, rule),
         "may_read_rows": may_read,
-        "rows": titled_rows(rows, catalog.get_contract(ResourceId(run.resource_id), run.contract_version)),
+        "rows": titled_rows(rows, contract),
         "rows_shown_max": QUARANTINE_SHOWN_ROWS_MAX,
         "failure": _failure_lines(run),
+        "proposal": (run.failure or {}).get("facts", {}).get("proposal", ""),
         "progress": _progress(run),
+        "case": case,
+        "may_decide": case is not None and is_allowed(service.RESUMED, actor, _subject(run)),
+        "mode_title": pick(*COLLECT_MODE_TITLES[CollectMode(run.mode)]),
+        "bill": bill_lines(run),
+        "changes": change_lines(run, contract),
+        "notes": [(pick(note.zh, note.en), note.text) for note in run.notes],
+        "written": written_note(run),
+        "reason": request.POST.get("reason", ""),
     }
-    return render(request, "collect/run.html", context)
+    return render_page(request, "collect/run.html", context, failure)
+
+
+@require_POST
+def decide_run(request: HttpRequest, run_id: str) -> HttpResponse:
+    """Let a waiting run go on or give it up; close the case of a failed one."""
+    actor = require_member(request)
+    run = service.get_run(RunId(run_id), actor)
+    reason = request.POST.get("reason", "")
+    decision = request.POST.get("decision", "")
+    try:
+        if decision == "resume":
+            service.resume_run(actor, run.id, reason)
+        elif decision == "give-up":
+            service.give_up_run(actor, run.id, reason)
+        elif decision == "close":
+            service.close_failure(actor, run.id, reason)
+        else:
+            raise BadInput("Choose what is to become of the run.", hint_zh="请选择如何处理。", field="decision")
+    except NotAllowed:
+        raise
+    except Failure as refused:
+        return _render_run(request, actor, run, refused)
+    return redirect("collect:run", run_id=run.id)
+
+
+@require_safe
+def show_changes(request: HttpRequest, run_id: str) -> HttpResponse:
+    """The cells that cleaning changed, before and after; the first of them, all at the terminal."""
+    actor = require_member(request)
+    run = service.get_run(RunId(run_id), actor)
+    contract = catalog.get_contract(ResourceId(run.resource_id), run.contract_version)
+    column = request.GET.get("column", "")
+    context = {
+        "run": run,
+        "resource": catalog.get_resource(ResourceId(run.resource_id)),
+        "columns": [each for each in contract.columns if each.cleaning],
+        "column": column,
+        "summary": change_lines(run, contract),
+        "changes": titled_changes(service.find_changes(run.id, actor, column=column), contract),
+        "rows_shown_max": CHANGES_SHOWN_ROWS_MAX,
+    }
+    return render(request, "collect/changes.html", context)
 
 
 @require_safe
@@ -121,7 +196,7 @@ def show_progress(request: HttpRequest, run_id: str) -> HttpResponse:
     answer = render(
         request, "collect/parts/progress.html", {"run": run, "progress": _progress(run), "steps": run_steps(run)}
     )
-    if run.is_final:
+    if run.is_at_rest:
         answer.status_code = HTMX_STOP_POLLING
         answer["HX-Refresh"] = "true"
     return answer
@@ -145,11 +220,11 @@ def _previous(run: RunView, recent: list[RunView]) -> RunView | None:
     return next((other for other in recent if other.started_at < run.started_at), None)
 
 
-def _progress(run: RunView) -> dict[str, Any] | None:
-    if run.is_final or run.job_id is None:
+def _progress(run: RunView) -> ProgressLine | None:
+    if run.is_at_rest:
         return None
-    job = jobs.get_job(run.job_id)
-    return {"done": job.done, "total": job.total, "note": job.note, "state": job.state}
+    elapsed_s = (clock.now() - datetime.fromisoformat(run.started_at)).total_seconds()
+    return progress_line(run, jobs.get_job(run.job_id) if run.job_id else None, elapsed_s)
 
 
 def _failure_lines(run: RunView) -> dict[str, Any] | None:
