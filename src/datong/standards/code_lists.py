@@ -135,7 +135,7 @@ def _find_list(_stamp: str, name: str) -> CodeList | None:
     own = in_force([edition for edition in editions if edition.name == name])
     if own:
         return _merge(own)
-    return _find_by_number(editions, plain_number(name))
+    return None if name.isidentifier() else _find_by_number(editions, plain_number(name))
 
 
 def _find_by_number(editions: list[Edition], number: str) -> CodeList | None:

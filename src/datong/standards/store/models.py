@@ -111,3 +111,37 @@ class ElementRow(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(name="standards_element_once", fields=["edition", "identifier"])
         ]
+
+
+def _report_id() -> str:
+    return ids.new_id("cfr")
+
+
+class ConformanceReportRow(models.Model):
+    """A conformance assessment that was kept, with its documents as they were signed. Who assesses is `quality`."""
+
+    id = models.TextField(primary_key=True, default=_report_id)
+    number = models.TextField(unique=True)
+    subject = models.TextField()
+    """The resource's id: no foreign key, since standards lie below the catalogue."""
+    title_zh = models.TextField()
+    agency_id = models.TextField(default="")
+    contract_version = models.TextField()
+    version_id = models.TextField(default="")
+    score = models.FloatField()
+    result = models.TextField()
+    """The assessment as canonical JSON: `digest` is the SHA-256 of these bytes."""
+    digest = models.TextField()
+    result_jws = models.TextField()
+    html = models.TextField()
+    html_jws = models.TextField()
+    pdf = models.BinaryField(null=True)
+    pdf_jws = models.TextField(default="")
+    issued_by = models.TextField()
+    issued_by_name = models.TextField(default="")
+    issued_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        db_table = "standards_conformance_report"
+        ordering: ClassVar = ["-issued_at"]
+        indexes: ClassVar = [models.Index(name="standards_report_subject", fields=["subject", "-issued_at"])]
