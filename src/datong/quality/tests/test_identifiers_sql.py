@@ -138,11 +138,23 @@ def test_sql_and_python_agree(name: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_a_wrong_weight_is_caught(name: str) -> None:
     sql, make, right = CASES[name]
-    planted = sql.replace("16 * list", "8 * list", 1) if name == "resident" else sql.replace("9 * ", "8 * ", 1)
+    planted = sql.replace("[0, 1, 2,", "[0, 2, 2,", 1) if name == "resident" else sql.replace("9 * ", "8 * ", 1)
     assert planted != sql
     rng = seeded(11)
     values = [value for value, _ in zip(make(rng), range(2000), strict=False)]
     assert _differences(planted, values, right)
+
+
+def test_a_number_written_with_an_exponent_is_no_identity() -> None:
+    """Each text is, cast to a number, the number of a right identity."""
+    texts = [f"110105194912{day:02d}{part}e2" for day in range(1, 32) for part in range(10, 100)]
+    right = [text for text in texts if check_resident_id(f"{text[:16]}00", today=AS_OF) is None]
+    assert len(right) > 100
+    assert len(right[0]) == 18
+    assert not any(_verdicts(RESIDENT, right))
+    planted = RESIDENT.replace("regexp_full_match(v, '[0-9]{17}[0-9X]')", "true")
+    assert planted != RESIDENT
+    assert all(_verdicts(planted, right))
 
 
 def test_worked_examples() -> None:
