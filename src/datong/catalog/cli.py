@@ -134,6 +134,67 @@ def show_contract(
     typer.echo(get_contract(resource, version or None).text, nl=False)
 
 
+@contract_app.command("template")
+def template(
+    out: Annotated[Path, typer.Argument(dir_okay=False, writable=True, help="The .xlsx file to write.")],
+    resources: Annotated[
+        list[str] | None, typer.Option("--resource", help="Prefill with this resource; may be given several times.")
+    ] = None,
+) -> None:
+    """Write the Excel template of the 政务信息资源目录, empty or prefilled with contracts in force."""
+    from datong.catalog.service import get_contract
+    from datong.catalog.workbook.writing import write_template
+
+    contracts = [get_contract(resource) for resource in resources or []]
+    out.write_bytes(write_template(contracts))
+    _plain(f"{out}: {len(contracts)} resources")
+
+
+@contract_app.command("import")
+def import_workbook(
+    book: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="A filled-in template.")],
+    member: AsMember,
+    check: Annotated[bool, typer.Option("--check", help="Only say what is wrong; write nothing.")] = False,
+    marked: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Write a copy with the faulty cells marked.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make the contracts of a filled-in template current; every fault is told with its sheet and cell.
+
+    Each resource is applied with compare-and-set on the version that the workbook was downloaded with.
+    """
+    from datong.catalog.authoring.service import apply_book, read_book
+    from datong.catalog.workbook.marking import mark_workbook
+    from datong.kernel.limits import WORKBOOK_BYTES_MAX
+
+    if book.stat().st_size > WORKBOOK_BYTES_MAX:
+        raise TooLarge(f"A workbook has at most {WORKBOOK_BYTES_MAX} bytes.", size_bytes=book.stat().st_size)
+    actor, payload = ask_actor(member), book.read_bytes()
+    read = read_book(actor, payload)
+    if read.findings:
+        if marked:
+            marked.write_bytes(mark_workbook(payload, read.findings))
+        for finding in () if as_json else read.findings:
+            message = f"{finding.message}（{finding.message_zh}）. {finding.remedy}"
+            _errors().print(f"{book}:{finding.sheet}!{finding.cell}: {message}", markup=False, soft_wrap=True)
+        raise ContractsInvalid(
+            f"{len(read.findings)} cells to mend; nothing was written.",
+            hint_zh=f"共{len(read.findings)}处须修改，没有写入任何内容。",
+            findings=[asdict(finding) for finding in read.findings] if as_json else None,
+        )
+    applied: list[ContractApplied] = []
+    if not check:
+        apply_book(actor, read, one_by_one=applied.append)
+    if as_json:
+        print_json({"resources": [one.resource_id for one in read.resources], "applied": [asdict(a) for a in applied]})
+        return
+    for one in read.resources:
+        _plain(f"{one.title} ({one.resource_id}): {one.columns_count} columns, ok")
+    for done in applied:
+        _plain(f"{done.resource_id}: {done.previous_version or 'new'} → {done.version}")
+
+
 @resource_app.command("list")
 def list_resources(
     text: Annotated[str, typer.Option(help="Words that must all occur.")] = "",

@@ -14,6 +14,8 @@ from datong.kernel.failures import BadInput
 
 _CODE: Final = re.compile(r"([1-3])(\d{2})(\d{3})(\d{0,30})/(\d{1,12})", re.ASCII)
 
+_FRONT: Final = re.compile(r"[1-3]\d{5}\d{0,30}", re.ASCII)
+
 CLASS_TITLES: Final[Mapping[str, tuple[str, str]]] = {
     "1": ("基础信息资源类", "Base information"),
     "2": ("主题信息资源类", "Thematic information"),
@@ -48,6 +50,11 @@ class DirectoryCode:
 
 def is_directory_code(text: str) -> bool:
     return _CODE.fullmatch(text) is not None
+
+
+def is_directory_front(text: str) -> bool:
+    """Whether the text is 类, 项, 目 and 细目 without a sequence."""
+    return _FRONT.fullmatch(text) is not None
 
 
 def parse_directory_code(text: str) -> DirectoryCode:

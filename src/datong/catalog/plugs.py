@@ -24,6 +24,39 @@ SYNONYMS_ADDED = ActionKind(
     scope=Scope.ANY_AGENCY,
 )
 
+APPROVAL_ACTIONS = (
+    ActionKind(
+        verb="contract.draft-saved",
+        sentence_zh="{actor} 保存“{subject}”的契约草稿",
+        sentence_en="{actor} saved a draft of the contract of “{subject}”",
+        roles=frozenset({Role.STEWARD}),
+    ),
+    ActionKind(
+        verb="contract.draft-discarded",
+        sentence_zh="{actor} 撤回或放弃“{subject}”的契约草稿",
+        sentence_en="{actor} withdrew or gave up the draft of the contract of “{subject}”",
+        roles=frozenset({Role.STEWARD}),
+    ),
+    ActionKind(
+        verb="contract.submitted",
+        sentence_zh="{actor} 提交“{subject}”的数据契约 {version} 版审核（{case}）",
+        sentence_en="{actor} submitted version {version} of the contract of “{subject}” for approval ({case})",
+        roles=frozenset({Role.STEWARD}),
+    ),
+    ActionKind(
+        verb="contract.approved",
+        sentence_zh="{actor} 批准“{resource}”的数据契约 {version} 版生效（{case}）",
+        sentence_en="{actor} approved version {version} of the contract of {resource} ({case})",
+        roles=frozenset({Role.APPROVER}),
+    ),
+    ActionKind(
+        verb="contract.refused",
+        sentence_zh="{actor} 退回“{resource}”的数据契约（{case}）：{reason}",
+        sentence_en="{actor} refused the contract of {resource} ({case}): {reason}",
+        roles=frozenset({Role.APPROVER}),
+    ),
+)
+
 SEEN_RESOURCES = PolicyRule(
     key="catalog_entries",
     subject_kind="resource",
@@ -75,6 +108,14 @@ NAVIGATION = NavItem(
 
 
 def plug() -> None:
+    from datong.cases.contracts import CASE_KINDS, CASE_PAGES
+    from datong.catalog.authoring.service import ContractApprovalCase
+
+    for kind in APPROVAL_ACTIONS:
+        declare_action(kind)
+    approval = ContractApprovalCase()
+    CASE_KINDS.fill(approval.key, approval)
+    CASE_PAGES.fill(approval.key, "catalog:draft")
     declare_action(CONTRACT_APPLIED)
     declare_action(SYNONYMS_ADDED)
     POLICY_RULES.fill(SEEN_RESOURCES.key, SEEN_RESOURCES)

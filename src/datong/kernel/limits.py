@@ -212,7 +212,9 @@ COLLECT_DELETES_SHARE_MAX: Final = 0.2
 COLLECT_DELETES_ROWS_FREE: Final = 10
 """So few deleted rows never wait, however small the table."""
 CHANGES_SHOWN_ROWS_MAX: Final = 200
-"""Cleaned cells shown on a page; the terminal lists all."""
+"""Cleaned cells shown on a page; the terminal lists CHANGES_LISTED_MAX."""
+CHANGES_LISTED_MAX: Final = 100_000
+"""Cleaned cells of one run that the terminal lists at most."""
 LANDING_EXPIRE_S: Final = 3600
 """How often landed files past their retention are looked for."""
 LANDING_EXPIRED_PER_ROUND_MAX: Final = 1000

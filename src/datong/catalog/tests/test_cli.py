@@ -126,3 +126,20 @@ def test_a_name_without_its_password_is_refused(run: Run, files: dict[str, Path]
     refused = run("contract", "apply", files["good"], "--as", "psb.steward")
     assert isinstance(refused.exception, NotAllowed)
     assert "psb.steward" in cast.members
+
+
+def test_a_template_goes_out_and_comes_in(run: Run, cast: Cast, files: dict[str, Path], tmp_path: Path) -> None:
+    from openpyxl import load_workbook
+
+    assert run("contract", "apply", files["good"], "--as", "psb.steward").exit_code == 0
+    book, marked = tmp_path / "book.xlsx", tmp_path / "marked.xlsx"
+    assert run("contract", "template", book, "--resource", "psb_population").exit_code == 0
+    same = run("contract", "import", book, "--as", "psb.steward", "--json")
+    assert json.loads(same.stdout)["applied"][0]["changed"] is False
+    opened = load_workbook(book)
+    opened["信息项"].cell(3, 6, "文本")
+    opened.save(book)
+    refused = run("contract", "import", book, "--as", "psb.steward", "--marked", marked)
+    assert refused.exit_code == 1
+    assert "信息项!F3" in refused.stderr
+    assert load_workbook(marked)["信息项"]["F3"].comment is not None
