@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from hashlib import sha256
-from typing import Any
+from typing import Any, Protocol
 
-from datong.kernel.failures import BadInput
+from datong.kernel.contracts import Actor
+from datong.kernel.failures import BadInput, NotFound
+from datong.kernel.plugs import Slot
 
 
 class Dimension(StrEnum):
@@ -338,6 +340,182 @@ class BlockingFinding:
     reason_en: str
     rows_bad: int
     measured: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluatedRun:
+    """A run of collection as quality sees it: what was judged, of which version. `version_id` None: none was made."""
+
+    run_id: str
+    run_number: str
+    resource_id: str
+    version_id: str | None
+    version_label: str
+    contract_version: str
+    filename: str
+    digest: str
+    rows_read: int
+    rows_accepted: int
+    rows_quarantined: int
+    rules: tuple[RuleScore, ...]
+    is_repeated: bool = False
+    """The same bytes were judged before: nothing new is known."""
+
+
+class RunReader(Protocol):
+    """Reads a run of collection: what the events `run.finished` and `run.blocked` name. None: it was never judged."""
+
+    def __call__(self, run_id: str, /) -> EvaluatedRun | None: ...
+
+
+RUN_READERS: Slot[RunReader] = Slot("quality.run-readers")
+RUN_PAGES: Slot[str] = Slot("quality.run-pages")
+"""The URL name of the page that shows a run with its refused rows."""
+
+
+class ReportReader(Protocol):
+    """Whether a member of another agency may read a resource's reports: the holders of grants."""
+
+    def __call__(self, actor: Actor, resource_id: str, /) -> bool: ...
+
+
+REPORT_READERS: Slot[ReportReader] = Slot("quality.report-readers")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportView:
+    """A signed report of one version. `content` is the signed JSON, read; `body` the same to the byte."""
+
+    id: str
+    number: str
+    resource_id: str
+    resource_title: str
+    resource_title_en: str
+    agency_id: str
+    agency_name: str
+    agency_name_en: str
+    run_id: str
+    run_number: str
+    version_id: str | None
+    version_label: str
+    rows_read: int
+    rows_accepted: int
+    rows_quarantined: int
+    score: float
+    dimensions: Mapping[str, float]
+    content: Mapping[str, Any]
+    body: str
+    digest: str
+    jws: str
+    recorded_at: str
+
+
+class OrderState(StrEnum):
+    OPEN = "open"
+    CLOSED = "closed"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderView:
+    """A broken rule of a resource as its provider's task. `left_days` are working days, negative once it is late."""
+
+    id: str
+    case_id: str
+    number: str
+    resource_id: str
+    resource_title: str
+    resource_title_en: str
+    agency_id: str
+    agency_name: str
+    agency_name_en: str
+    rule_id: str
+    column: str
+    reason_zh: str
+    reason_en: str
+    severity: str
+    state: OrderState
+    rows_bad: int
+    opened_run: str
+    last_run: str
+    closed_run: str
+    opened_at: str
+    closed_at: str | None
+    due_on: date
+    left_days: int
+    is_late: bool
+    waived_until: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeagueLine:
+    """One agency in the league: the mean of its resources' latest scores, and of those thirty days before."""
+
+    agency_id: str
+    agency_name: str
+    agency_name_en: str
+    resources: int
+    rows: int
+    score: float
+    score_before: float | None
+    dimensions: Mapping[str, float]
+    orders_open: int
+    orders_late: int
+    orders_closed: int
+    trend: tuple[tuple[str, float], ...] = ()
+    """(month, mean score), oldest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailingRow:
+    """A row of a version that breaks a rule: its number in the version, its key, the value, masked where it must be."""
+
+    row: int
+    key: Mapping[str, str | None]
+    value: str | None
+
+
+ORDINAL = "datong_row"
+"""The row's number in a version exported for another engine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineFinding:
+    """What one rule came to on an engine. `keys` are of failing rows, at most QUALITY_KEYS_FETCHED_MAX."""
+
+    check_id: str
+    rows_bad: int
+    keys: tuple[tuple[Any, ...], ...] = ()
+    skipped_zh: str = ""
+    skipped_en: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineRun:
+    engine: str
+    rows: int
+    findings: tuple[EngineFinding, ...]
+    seconds: float
+
+
+class ReportNotFound(NotFound):
+    code = "quality-report-not-found"
+    title, title_zh = "There is no such quality report, or you may not see it", "没有这份质量报告，或者你无权查看"
+
+
+class OrderNotFound(NotFound):
+    code = "quality-order-not-found"
+    title, title_zh = "There is no such work order, or you may not see it", "没有这份质量工单，或者你无权查看"
+
+
+class WaiverInvalid(BadInput):
+    code = "waiver-invalid"
+    title, title_zh = "The waiver cannot be granted", "无法豁免该规则"
+
+
+class WaiverNotFound(NotFound):
+    code = "waiver-not-found"
+    title, title_zh = "There is no such waiver, or you may not see it", "没有这条豁免，或者你无权查看"
 
 
 class RuleUnsupported(BadInput):

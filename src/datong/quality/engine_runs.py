@@ -7,7 +7,6 @@ DuckDB's before any rule runs. Rules off the closed list are not run and say why
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,37 +15,15 @@ import ibis
 from datong.kernel import clock
 from datong.kernel.failures import Conflict
 from datong.kernel.limits import QUALITY_KEYS_FETCHED_MAX
-from datong.quality.contracts import Check, CheckKind, CheckPlan, SetCheck
+from datong.quality.contracts import ORDINAL, Check, CheckKind, CheckPlan, EngineFinding, EngineRun, SetCheck
 from datong.quality.engines import open_engine
 from datong.quality.expressions import IBIS_TYPES
 from datong.quality.ibis_checks import set_violations, violation, why_duckdb_only
-
-ORDINAL = "datong_row"
-"""The row's number in the exported version."""
 
 
 class RowsDiffer(Conflict):
     code = "engine-rows-differ"
     title, title_zh = "The engine does not see the rows that were handed to it", "计算引擎读到的行数与导出行数不符"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineFinding:
-    """What one rule came to on an engine. `keys` are of failing rows, at most QUALITY_KEYS_FETCHED_MAX."""
-
-    check_id: str
-    rows_bad: int
-    keys: tuple[tuple[Any, ...], ...] = ()
-    skipped_zh: str = ""
-    skipped_en: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineRun:
-    engine: str
-    rows: int
-    findings: tuple[EngineFinding, ...]
-    seconds: float
 
 
 def run_plan(

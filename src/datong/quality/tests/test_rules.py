@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from datong.quality import ibis_checks
-from datong.quality.contracts import Check, CheckKind, Grade, Severity
-from datong.quality.engine_runs import ORDINAL, run_plan
+from datong.quality.contracts import ORDINAL, Check, CheckKind, Grade, Severity
+from datong.quality.engine_runs import run_plan
 from datong.quality.scoring import blocking_findings, grade_of, score_run
 from datong.quality.tests.rules_contract import (
     COLUMNS,

@@ -1,0 +1,221 @@
+"""Rows of a version that break a rule which lets them in, and a run of all rules on another engine.
+
+Rows that a rule refuses are in the quarantine of their run, with their source lines; these here are in the lake, and
+are found again in a version by the same rules, over typed values.
+"""
+
+# ruff: noqa: S608 - names go through sql.name_sql, values through sql.text_sql
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TextIO
+
+import duckdb
+
+from datong.catalog.service import get_contract, get_resource
+from datong.catalog.values import Column, DataContract
+from datong.catalog.words import Mask
+from datong.kernel import clock
+from datong.kernel.action.service import action
+from datong.kernel.config import load_settings
+from datong.kernel.contracts import Actor
+from datong.kernel.ids import ResourceId
+from datong.kernel.limits import QUALITY_FINDINGS_SHOWN_MAX
+from datong.lake import service as lake
+from datong.lake.contracts import VersionNotFound, VersionView
+from datong.lake.engine import get_lake
+from datong.lake.tables import at_snapshot
+from datong.privacy.masks import get_mask
+from datong.quality.contracts import (
+    ORDINAL,
+    Check,
+    CheckPlan,
+    EngineRun,
+    FailingRow,
+    OrderNotFound,
+    RuleUnsupported,
+    SetCheck,
+)
+from datong.quality.model import compile_checks
+from datong.quality.service.subjects import ENGINE_RUN, ROWS_READ, subject_of
+from datong.quality.sql import name_sql, text_sql
+from datong.standards.divisions import national_divisions
+
+MASKED_FROM_GRADE = 3
+"""Values of columns of this grade and above are masked on pages; a column's own mask is used where it has one."""
+SPREADSHEET_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def find_failing_rows(actor: Actor, resource_id: str, rule_id: str) -> tuple[int, list[FailingRow]]:
+    """How many rows of the present version break the rule, and the first QUALITY_FINDINGS_SHOWN_MAX, values masked.
+
+    Raises NotAllowed, OrderNotFound for a rule that the contract does not have.
+    """
+    resource = get_resource(ResourceId(resource_id), actor)
+    facts = {"rule": rule_id, "title_en": resource.title_en}
+    with (
+        action(ROWS_READ, actor, subject_of(resource), facts=facts),
+        _open_plan(resource_id) as (plan, contract, source),
+    ):
+        check = _check_of(plan, rule_id)
+        query = _failing_sql(source, plan, check, contract)
+        count = int(source.execute(f"select count(*) from ({query})").fetchall()[0][0])
+        rows = source.execute(f"{query} order by 1 limit {QUALITY_FINDINGS_SHOWN_MAX}").fetchall()
+        return count, [_masked(row, check, contract) for row in rows]
+
+
+def write_failing_rows_csv(actor: Actor, resource_id: str, rule_id: str, out: TextIO) -> int:
+    """All of them as CSV: the row's number in the version, its key and the values of the rule's columns; how many.
+
+    For the agency's own stewards and approvers: values are as they are, and a cell that a spreadsheet would take for a
+    formula gets an apostrophe. Leaves an audit row.
+    """
+    resource = get_resource(ResourceId(resource_id), actor)
+    facts = {"rule": rule_id, "title_en": resource.title_en}
+    with (
+        action(ROWS_READ, actor, subject_of(resource), facts=facts),
+        _open_plan(resource_id) as (plan, contract, source),
+    ):
+        check = _check_of(plan, rule_id)
+        source.execute(f"{_failing_sql(source, plan, check, contract)} order by 1")
+        writer = csv.writer(out)
+        writer.writerow(["row", *_names(check, contract)])
+        count = 0
+        while rows := source.fetchmany(1000):
+            for number, *values in rows:
+                writer.writerow([number, *(_safe(value) for value in values)])
+                count += 1
+        return count
+
+
+def run_on_engine(actor: Actor, resource_id: str, engine: str) -> EngineRun:
+    """All rules of the present contract over the present version on `engine`: duckdb, sail or sc://host:port.
+
+    The version leaves the lake as plain Parquet in a private folder that is deleted afterwards; the row count is
+    compared before any rule runs. Raises EngineUnavailable, RowsDiffer, VersionNotFound.
+    """
+    from datong.quality.engine_runs import run_plan
+
+    resource = get_resource(ResourceId(resource_id), actor)
+    version = _version(resource_id)
+    facts = {"engine": engine, "version": version.label, "title_en": resource.title_en}
+    with (
+        action(ENGINE_RUN, actor, subject_of(resource), facts=facts) as record,
+        TemporaryDirectory(prefix="quality-", dir=load_settings().home) as folder,
+    ):
+        contract = get_contract(ResourceId(resource_id))
+        plan = compile_checks(contract, clock.today(), divisions=national_divisions())
+        exported = _export(version, [column.name for column in contract.columns], Path(folder) / "rows.parquet")
+        references = {}
+        for reference in plan.references:
+            present = lake.current_version(ResourceId(reference.resource_id))
+            if present is not None:
+                path = Path(folder) / f"{reference.relation}.parquet"
+                references[reference.resource_id] = _export(present, reference.columns, path)
+        keys = [column.name for column in contract.key_columns]
+        run = run_plan(plan, exported, version.rows_count, engine=engine, keys=keys, references=references)
+        record.facts.update(rows=run.rows, rules=len(run.findings))
+        return record.done(run)
+
+
+def _version(resource_id: str) -> VersionView:
+    version = lake.current_version(ResourceId(resource_id))
+    if version is None:
+        raise VersionNotFound("Collect a file first.", hint_zh="请先归集数据。", resource=resource_id)
+    return version
+
+
+def _export(version: VersionView, columns: Sequence[str], target: Path) -> Path:
+    """Route A: DuckDB writes the pinned version as Parquet, with ORDINAL beside its columns."""
+    names = ", ".join(map(name_sql, columns))
+    with get_lake(load_settings()).connect(version.agency) as connection:
+        connection.execute(
+            f"copy (select row_number() over () as {ORDINAL}, {names} "
+            f"from {at_snapshot(version.table, version.snapshot)}) to {text_sql(str(target))} (format parquet)"
+        )
+    target.chmod(0o600)
+    return target
+
+
+@contextmanager
+def _open_plan(resource_id: str) -> Iterator[tuple[CheckPlan, DataContract, duckdb.DuckDBPyConnection]]:
+    """The plan of the present contract, and the lake with the present version as temporary view `version_rows`."""
+    version = _version(resource_id)
+    contract = get_contract(ResourceId(resource_id))
+    plan = compile_checks(contract, clock.today(), divisions=national_divisions())
+    names = ", ".join(name_sql(column.name) for column in contract.columns)
+    with get_lake(load_settings()).connect(version.agency) as connection:
+        connection.execute(
+            f"create or replace temp view version_rows as select row_number() over () as ordinal, {names} "
+            f"from {at_snapshot(version.table, version.snapshot)}"
+        )
+        try:
+            yield plan, contract, connection
+        finally:
+            connection.execute("drop view if exists version_rows")
+
+
+def _check_of(plan: CheckPlan, rule_id: str) -> Check:
+    check = next((check for check in plan.all_checks if check.id == rule_id), None)
+    if check is None:
+        raise OrderNotFound("The contract has no such rule.", hint_zh="契约中没有这条规则。", rule=rule_id)
+    if check.is_table_level or (isinstance(check, SetCheck) and check.references):
+        raise RuleUnsupported(
+            "This rule is about the whole table or another one: it has no rows of its own.",
+            hint_zh="该规则针对整表或其他表，没有逐行结果。",
+            rule=rule_id,
+        )
+    return check
+
+
+def _names(check: Check, contract: DataContract) -> list[str]:
+    return list(dict.fromkeys([*(column.name for column in contract.key_columns), *(check.columns or (check.column,))]))
+
+
+def _failing_sql(source: duckdb.DuckDBPyConnection, plan: CheckPlan, check: Check, contract: DataContract) -> str:
+    """The failing rows: ordinal, key columns, the rule's columns, as text."""
+    shown = ", ".join(f"{name_sql(name)}::varchar" for name in _names(check, contract))
+    if isinstance(check, SetCheck):
+        return (
+            f"select ordinal, {shown} from version_rows where ordinal in ({check.sql('version_rows', is_typed=True)})"
+        )
+    import ibis
+
+    from datong.quality.ibis_checks import violation
+
+    table = ibis.duckdb.from_connection(source).table("version_rows")
+    failing = ibis.to_sql(table.filter(violation(check, plan, table).fill_null(False)), dialect="duckdb")
+    return f"select ordinal, {shown} from ({failing})"
+
+
+def _masked(row: tuple[object, ...], check: Check, contract: DataContract) -> FailingRow:
+    number, *values = row
+    shown = {
+        name: mask_value(contract.by_name[name], None if value is None else str(value))
+        for name, value in zip(_names(check, contract), values, strict=True)
+    }
+    keys = {column.name for column in contract.key_columns}
+    return FailingRow(
+        row=int(str(number)),
+        key={name: value for name, value in shown.items() if name in keys},
+        value=shown.get(check.column),
+    )
+
+
+def mask_value(column: Column, value: str | None) -> str | None:
+    """A value as a page may show it: the column's own mask; both ends only from MASKED_FROM_GRADE on."""
+    if value is None:
+        return None
+    if column.mask is not Mask.NONE:
+        return get_mask(column.mask.value).apply(value)
+    return get_mask(Mask.ENDS.value).apply(value) if column.grade >= MASKED_FROM_GRADE else value
+
+
+def _safe(value: object) -> str:
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.startswith(SPREADSHEET_STARTS) else text
