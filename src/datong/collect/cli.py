@@ -1,7 +1,8 @@
-"""`datong collect RESOURCE FILE`, `datong run list|show`, `datong quarantine RUN`."""
+"""`datong collect RESOURCE FILE`, `datong run list|show|resume|give-up|changes`, `datong quarantine RUN`."""
 
 from __future__ import annotations
 
+import csv
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -12,10 +13,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from datong.collect.contracts import RunFailed, RunState, RunView
+from datong.catalog.words import CollectMode
+from datong.collect.contracts import Bill, BillUnreadable, RunBlocked, RunFailed, RunState, RunView
+from datong.collect.reconcile import explain_differences, read_bill
 from datong.collect.views import STEPS
 from datong.kernel.failures import Failure
 from datong.kernel.ids import JobId, ResourceId, RunId
+from datong.kernel.limits import BILL_BYTES_MAX, CHANGES_LISTED_MAX
 from datong.kernel.terminal import ask_actor, print_json, print_table
 from datong.quality.contracts import DIMENSION_TITLES, Dimension
 
@@ -33,12 +37,21 @@ def register(app: typer.Typer) -> None:
     app.add_typer(runs, name="run")
     runs.command("list")(list_runs)
     runs.command("show")(show_run)
+    runs.command("resume")(resume_run)
+    runs.command("give-up")(give_up_run)
+    runs.command("changes")(list_changes)
     app.command("quarantine")(print_quarantine)
 
 
 def collect(
     resource: Annotated[str, typer.Argument(help="The resource's id.")],
-    file: Annotated[Path, typer.Argument(help="A CSV file: UTF-8, GB18030 or UTF-16, any delimiter.")],
+    file: Annotated[Path, typer.Argument(help="CSV, Excel, JSON, XML, Parquet, GeoJSON, shapefile; also zip or gz.")],
+    bill: Annotated[
+        Path | None, typer.Option("--bill", help="The sender's bill 对账单: rows, digest, control sums; JSON or CSV.")
+    ] = None,
+    mode: Annotated[
+        CollectMode | None, typer.Option("--mode", help="For this file alone, in the place of the contract's mode.")
+    ] = None,
     now: Annotated[bool, typer.Option("--now", help="Run it in this process instead of the worker.")] = False,
     delimiter: Annotated[str | None, typer.Option(help="The delimiter, when it cannot be told.")] = None,
     member: AsMember = "",
@@ -50,7 +63,14 @@ def collect(
     if delimiter is not None and len(delimiter) != 1:
         raise typer.BadParameter("give one character", param_hint="--delimiter")
     run_id = service.start_run(
-        ask_actor(member), ResourceId(resource), file, file.name, delimiter=delimiter, in_background=not now
+        ask_actor(member),
+        ResourceId(resource),
+        file,
+        file.name,
+        delimiter=delimiter,
+        in_background=not now,
+        bill=_read_bill_file(bill) if bill else None,
+        mode=mode,
     )
     try:
         run = _run_now(run_id) if now else _follow(run_id)
@@ -58,12 +78,75 @@ def collect(
         if not as_json:
             _print_report(service.get_run(run_id))
         raise
+    _tell(run, as_json=as_json)
+
+
+def _tell(run: RunView, *, as_json: bool) -> None:
+    """The report; a run that failed or waits ends the command with its failure."""
     if not as_json:
         _print_report(run)
     if run.state is RunState.FAILED:
         raise RunFailed(run)
     if as_json:
         print_json(describe(run))
+    if run.state is RunState.BLOCKED:
+        raise RunBlocked(
+            f"{'; '.join(block.reason_en for block in run.blocks)}. "
+            f"Let it go on with `datong run resume {run.number}`, or end it with `datong run give-up {run.number}`.",
+            hint_zh=f"{'；'.join(block.reason_zh for block in run.blocks)}。"
+            f"继续：datong run resume {run.number}；放弃：datong run give-up {run.number}。",
+            run=run.number,
+        )
+
+
+def _read_bill_file(path: Path) -> Bill:
+    try:
+        with path.open("rb") as file:
+            return read_bill(file.read(BILL_BYTES_MAX + 1), path.name)
+    except OSError as error:
+        raise BillUnreadable(f"{path}: {error.strerror}.", hint_zh=f"无法打开{path}。") from error
+
+
+def resume_run(
+    run: RunArgument,
+    reason: Annotated[str, typer.Option(help="Why it may go on; it goes into the audit log.")] = "",
+    now: Annotated[bool, typer.Option("--now", help="Run it in this process instead of the worker.")] = False,
+    member: AsMember = "",
+    as_json: AsJson = False,
+) -> None:
+    """Let a waiting run go on: bill and deletions as they are; blocking rules are judged again."""
+    from datong.collect import service
+
+    resumed = service.resume_run(ask_actor(member), run, reason)
+    _tell(_run_now(RunId(resumed.id)) if now else _follow(RunId(resumed.id)), as_json=as_json)
+
+
+def give_up_run(
+    run: RunArgument,
+    reason: Annotated[str, typer.Option(help="Why; it goes into the audit log.")],
+    member: AsMember = "",
+    as_json: AsJson = False,
+) -> None:
+    """End a waiting run without a version."""
+    from datong.collect import service
+
+    ended = service.give_up_run(ask_actor(member), run, reason)
+    print_json(describe(ended)) if as_json else _print_report(ended)
+
+
+def list_changes(
+    run: RunArgument,
+    column: Annotated[str, typer.Option(help="Only this column's.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=CHANGES_LISTED_MAX)] = CHANGES_LISTED_MAX,
+    member: AsMember = "",
+) -> None:
+    """The cells that cleaning changed, as CSV: line, column, before, after; from the landed file."""
+    from datong.collect import service
+
+    writer = csv.writer(sys.stdout)
+    writer.writerow(["line", "column", "before", "after"])
+    for change in service.find_changes(run, ask_actor(member), column=column, rows_max=limit):
+        writer.writerow([change.line, change.column, change.before, change.after])
 
 
 def list_runs(
@@ -114,14 +197,15 @@ def print_quarantine(
 
 def describe(run: RunView) -> dict[str, Any]:
     """A run as JSON: every field of RunView."""
-    return asdict(run) | {"state": run.state.value}
+    bill = run.bill.as_dict() if run.bill else None
+    return asdict(run) | {"state": run.state.value, "bill": bill}
 
 
 def _progress() -> Progress:
     return Progress(
         TextColumn("{task.description:<12}"),
         BarColumn(),
-        TextColumn("{task.completed}/{task.total}"),
+        TextColumn("{task.percentage:>3.0f}%"),
         TimeElapsedColumn(),
         console=Console(stderr=True),
         transient=True,
@@ -133,10 +217,12 @@ def _run_now(run_id: RunId) -> RunView:
 
     titles = {name: english for name, _, english in STEPS}
     with _progress() as bar:
-        task = bar.add_task("Landed", total=5)
+        task = bar.add_task("Landed", total=None)
         return execute_run(
             run_id,
-            lambda step, done, total: bar.update(task, completed=done, total=total, description=titles.get(step, step)),
+            lambda step, done, total: bar.update(
+                task, completed=done, total=max(total, 1), description=titles.get(step, step)
+            ),
         )
 
 
@@ -147,9 +233,9 @@ def _follow(run_id: RunId) -> RunView:
 
     run = get_run(run_id)
     with _progress() as bar:
-        task = bar.add_task("waiting", total=5)
+        task = bar.add_task("waiting", total=None)
         for view in follow(JobId(run.job_id or "")):
-            bar.update(task, completed=view.done, total=view.total or 5, description=view.state.value)
+            bar.update(task, completed=view.done, total=view.total or None, description=view.note or view.state.value)
     return get_run(run_id)
 
 
@@ -165,7 +251,9 @@ def _print_report(run: RunView) -> None:
             f"  {run.rows_read:,} rows read = {run.rows_accepted:,} accepted + {run.rows_quarantined:,} quarantined"
         )
     if run.version_label:
-        console.print(f"  version {run.version_label}")
+        changed = ", ".join(f"{rows:,} {name}" for name, rows in run.written.items() if rows)
+        console.print(f"  version {run.version_label}{f': {changed}' if changed else ''} ({run.mode})")
+    _print_delivery(console, run)
     if run.score is not None:
         parts = [
             f"{DIMENSION_TITLES[Dimension(name)][1].lower()} {score:.1f}" for name, score in run.dimensions.items()
@@ -180,6 +268,24 @@ def _print_report(run: RunView) -> None:
         console.print(f"  {', '.join(timed)}")
     if run.failure:
         console.print(f"  {run.failure.get('title', '')}: {run.failure.get('hint', '')}", markup=False)
+        if proposal := run.failure.get("facts", {}).get("proposal"):
+            console.print(f"  If the columns were renamed, change the contract:\n{proposal}", markup=False)
+    if run.landed_gone_at:
+        console.print(f"  the file was removed after its time, {run.landed_gone_at[:10]}; its digest is kept")
+
+
+def _print_delivery(console: Console, run: RunView) -> None:
+    """What the file was like, what its bill says, what cleaning changed, and why the run waits."""
+    for note in run.notes:
+        console.print(f"  {note.zh} / {note.en}", markup=False)
+    if run.bill is not None:
+        told = explain_differences(run.bill_differences)[1] if run.bill_differences else "agrees"
+        console.print(f"  bill: {told if run.rows_read else 'not compared yet'}", markup=False)
+    cleaned = [f"{each.column} {each.step} {each.changed:,}" for each in run.changes if each.changed]
+    if cleaned:
+        console.print(f"  cells cleaned: {', '.join(cleaned)} (datong run changes {run.number})", markup=False)
+    for block in run.blocks:
+        console.print(f"  waits: {block.reason_zh} / {block.reason_en}", markup=False)
 
 
 def _state_words(run: RunView) -> str:
@@ -187,6 +293,7 @@ def _state_words(run: RunView) -> str:
         RunState.RECEIVED: "landed, waiting to be checked",
         RunState.CHECKING: "being checked",
         RunState.COMMITTING: "being written to the lake",
+        RunState.BLOCKED: "waiting for a decision, nothing was written",
         RunState.DONE: "a new version",
         RunState.UNCHANGED: "nothing new, the version stays",
         RunState.FAILED: "failed, nothing was written",

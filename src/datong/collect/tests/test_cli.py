@@ -13,7 +13,7 @@ import typer
 from typer.testing import CliRunner
 
 from datong.collect import cli
-from datong.collect.contracts import ColumnsDiffer
+from datong.collect.contracts import BillUnreadable, ColumnsDiffer, RunBlocked
 from datong.collect.tests.conftest import Office
 from datong.kernel.failures import NotAllowed
 from datong.testing.cast import PASSWORD, quick_passwords
@@ -75,3 +75,24 @@ def test_failures_are_raised_for_the_edge(committing_office: Office, run: Callab
         run("collect", office.resource_id, str(file), "--now", "--json")
     with pytest.raises(NotAllowed):
         run("collect", office.resource_id, str(file), "--now", "--as", f"{office.agency}.nobody")
+
+
+def test_a_bill_a_mode_and_a_waiting_run(
+    committing_office: Office, run: Callable[..., str], make_csv: Callable[..., bytes], tmp_path: Path
+) -> None:
+    office = committing_office
+    file, bill = tmp_path / "people.csv", tmp_path / "people.bill.csv"
+    file.write_bytes(make_csv("11010519491231002X,张三丰,1949-12-31,100"))
+    bill.write_text("行数,,2\n合计,收入,100\n", encoding="utf-8")
+    steward = f"{office.agency}.steward"
+    with pytest.raises(RunBlocked) as waits:
+        run("collect", office.resource_id, str(file), "--bill", str(bill), "--mode", "append", "--now", "--as", steward)
+    number = waits.value.facts["run"]
+    shown = json.loads(run("run", "show", number, "--json"))
+    assert (shown["state"], shown["mode"], shown["bill"]["rows"]) == ("blocked", "append", 2)
+    assert "rows: 2 billed, 1 found" in run("run", "show", number)
+    done = json.loads(run("run", "resume", number, "--reason", "对方更正了账单", "--now", "--json", "--as", steward))
+    assert (done["state"], done["written"]["inserted"]) == ("done", 1)
+    assert run("run", "changes", number, "--as", steward).splitlines() == ["line,column,before,after"]
+    with pytest.raises(BillUnreadable):
+        run("collect", office.resource_id, str(file), "--bill", str(tmp_path / "none"), "--as", steward)
