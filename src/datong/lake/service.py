@@ -39,7 +39,7 @@ from datong.lake.contracts import (
     VersionNotFound,
     VersionView,
 )
-from datong.lake.engine import Lake, get_lake, quote_name, remove_temporary_folders
+from datong.lake.engine import Lake, get_lake, quote_name, quote_text, remove_temporary_folders
 from datong.lake.locks import TableLock, hold_table, try_table
 from datong.lake.plugs import VERSION_RECORDED
 from datong.lake.store.models import Commit, Version
@@ -361,11 +361,23 @@ def read_version(version: VersionView, *, columns: Sequence[str] | None = None) 
 def read_changes(earlier: VersionView, later: VersionView) -> pa.RecordBatchReader:
     """What happened between two versions of a table: snapshot_id, rowid, change_type and the columns.
 
-    `change_type` is insert, delete, update_preimage or update_postimage (DuckLake 1.0, data change feed).
+    `change_type` is insert, delete, update_preimage or update_postimage (DuckLake 1.0, data change feed). Where a
+    version between the two put a new table in the place of the old, all rows of the one are deleted and all of the
+    other inserted.
     """
     if (earlier.agency, earlier.table) != (later.agency, later.table) or earlier.number > later.number:
         raise Conflict("Give two versions of one resource, the earlier first.", versions=[earlier.id, later.id])
-    table = "'" + later.table.replace("'", "''") + "'"
+    with _lake().connect(later.agency) as connection:
+        is_replaced = snapshots.is_replaced(connection, later.table, earlier.snapshot, later.snapshot)
+    if is_replaced:
+        sides = ((earlier.snapshot, "delete"), (later.snapshot, "insert"))
+        feed = " union all by name ".join(
+            f"select {later.snapshot}::bigint as snapshot_id, rowid, '{change}' as change_type, * "
+            f"from {at_snapshot(later.table, snapshot)}"
+            for snapshot, change in sides
+        )
+        return _stream(later.agency, f"select * from ({feed})")
+    table = quote_text(later.table)
     feed = f"ducklake_table_changes('lake', 'main', {table}, {earlier.snapshot + 1}, {later.snapshot})"
     return _stream(later.agency, f"select * from {feed} order by snapshot_id, rowid")
 

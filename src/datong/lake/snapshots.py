@@ -54,6 +54,15 @@ def find_run(connection: duckdb.DuckDBPyConnection, run_id: str, *, after: int) 
     )
 
 
+def is_replaced(connection: duckdb.DuckDBPyConnection, table: str, after: int, until: int) -> bool:
+    """Whether a snapshot later than `after`, up to `until`, made the table anew."""
+    rows = connection.execute(
+        "select changes['tables_created'] from lake.snapshots() where snapshot_id > ? and snapshot_id <= ?",
+        [after, until],
+    ).fetchall()
+    return any(f"main.{table}" in (created or ()) for (created,) in rows)
+
+
 def describe_commit(
     connection: duckdb.DuckDBPyConnection, *, run_id: str, author: str, message: str, counts: Counts
 ) -> None:

@@ -91,6 +91,18 @@ def test_changes_between_two_versions() -> None:
         read_changes(second, first)
 
 
+def test_a_replaced_table_is_all_deleted_and_all_inserted() -> None:
+    target = make_target(new_agency())
+    first = commit_version(new_run(), PEOPLE_ID, replacing("('a', 'x', 1), ('b', 'y', 2)"), target=target)
+    second = commit_version(new_run(), PEOPLE_ID, replacing("('b', 'z', 3)"), target=target)
+    third = commit_version(new_run(), PEOPLE_ID, merging("('b', 'w', 4)"), target=target)
+    told = {(row["change_type"], row["id"], row["name"]) for row in read_changes(first, third).read_all().to_pylist()}
+    assert told == {("delete", "a", "x"), ("delete", "b", "y"), ("insert", "b", "w")}
+    told = {(row["change_type"], row["id"], row["name"]) for row in read_changes(second, third).read_all().to_pylist()}
+    assert told == {("update_preimage", "b", "z"), ("update_postimage", "b", "w")}
+    assert [read_rows(version) for version in (first, second)] == [[("a", "x", 1), ("b", "y", 2)], [("b", "z", 3)]]
+
+
 @pytest.mark.parametrize("write", [replacing("('b', 'y', 2), ('a', 'x', 1)"), merging("('a', 'x', 1)")])
 def test_the_same_rows_make_no_version(write: object) -> None:
     target = make_target(new_agency())
