@@ -47,6 +47,8 @@ def everybody(status: int) -> dict[str, int]:
 
 
 MEMBERS_ONLY = expect(200, anonymous=302)
+SOURCE = {"kind": "http", "title": "接口", "url": "https://api.example.org/people"}
+SOURCE_SEEN = expect(404, anonymous=302, nobody=200, steward=200, approver=200, bureau=200)
 OUTSIDERS_404 = {"stranger": 404, "security": 404, "operator": 404}
 """Who has no part in an exchange and does not oversee it."""
 
@@ -105,6 +107,24 @@ MATRIX: tuple[Row, ...] = (
     Row("GET", "/resources/{resource_id}/collect", MEMBERS_ONLY),
     Row("POST", "/resources/{resource_id}/collect", expect(403, anonymous=401, steward=302), {"file": a_file}),
     Row("GET", "/resources/{resource_id}/collect/attention", expect(302)),
+    # Sources: the agency's own and the bureau's to see; connecting, testing and switching are the owner's steward's
+    Row("GET", "/sources/", MEMBERS_ONLY),
+    Row("GET", "/resources/{resource_id}/sources/new", MEMBERS_ONLY),
+    Row("POST", "/resources/{resource_id}/sources/new", expect(403, anonymous=401, steward=302), SOURCE),
+    Row("GET", "/sources/{source_id}/", SOURCE_SEEN),
+    Row("GET", "/sources/{source_id}/edit", SOURCE_SEEN),
+    Row(
+        "POST",
+        "/sources/{source_id}/edit",
+        expect(404, anonymous=401, nobody=403, approver=403, bureau=403, steward=409),
+        {**SOURCE, "revision": "0"},
+    ),
+    Row(
+        "POST",
+        "/sources/{source_id}/act",
+        expect(404, anonymous=401, nobody=403, approver=403, bureau=403, steward=302),
+        {"do": "disable"},
+    ),
     # Runs: the agency's own and the bureau's to see; the rejected rows themselves for those who mend them
     Row("GET", "/runs/", MEMBERS_ONLY),
     Row(

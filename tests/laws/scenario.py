@@ -14,6 +14,8 @@ from datong.cases.contracts import Decision
 from datong.cases.service import decide_case
 from datong.catalog.service import apply_contract
 from datong.collect.service import execute_run, start_run
+from datong.collect.sources import service as sources
+from datong.collect.sources.contracts import SourceDraft
 from datong.exchange import service as exchange
 from datong.exchange.contracts import GrantColumn, Mode, Treatment
 from datong.exchange.requests import RequestDraft
@@ -67,6 +69,10 @@ def make_scenario() -> Scenario:
     apply_contract(steward, text, base_version=None)
     run_id = start_run(steward, RESOURCE, io.BytesIO(CSV.encode()), "人口.csv", in_background=False)
     execute_run(run_id)
+    source = sources.create_source(
+        steward,
+        SourceDraft(resource_id=RESOURCE, title="接口", kind="http", options={"url": "https://api.example.org/people"}),
+    )
     draft = RequestDraft(
         resource_id=RESOURCE,
         system_id=cast.system.id,
@@ -91,6 +97,7 @@ def make_scenario() -> Scenario:
         ids={
             "resource_id": RESOURCE,
             "run_id": run_id,
+            "source_id": source.id,
             "request_id": waiting.id,
             "grant_id": granted.grant_id,
             "log_index": str(log_index),

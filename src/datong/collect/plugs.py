@@ -108,7 +108,8 @@ def plug() -> None:
     sources.plug()
 
     if find_spec("datong.collect.web.urls") is not None:
-        from datong.collect.web import panels
+        from datong.collect.web import panels, sources_panels
 
         NAV_ITEMS.fill(RUNS.key, RUNS)
         panels.plug()
+        sources_panels.plug()

@@ -116,6 +116,7 @@ class FetchView:
     run_number: str
     failure: Mapping[str, Any] | None
     attempts: int
+    job_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

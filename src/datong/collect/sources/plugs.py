@@ -51,7 +51,7 @@ ACTIONS = (
 
 
 def plug() -> None:
-    from datong.cases.contracts import CASE_KINDS
+    from datong.cases.contracts import CASE_KINDS, CASE_PAGES
     from datong.collect.sources import jobs  # noqa: F401 - declares its jobs
     from datong.collect.sources.folder import FolderConnector
     from datong.collect.sources.http import HttpConnector
@@ -71,6 +71,7 @@ def plug() -> None:
     CONNECTORS.fill(SourceKind.FOLDER, FolderConnector())
     CONNECTORS.fill(SourceKind.SFTP, SftpConnector())
     CASE_KINDS.fill(SourceCase.key, SourceCase())
+    CASE_PAGES.fill(SourceCase.key, "collect:source")
     handlers.on("run.finished", "collect.move-cursor", fetching.on_run_finished)
     handlers.on("run.failed", "collect.keep-cursor", fetching.on_run_failed)
     handlers.on("version.recorded", "collect.fetch-after", fetching.on_version_recorded)

@@ -8,7 +8,7 @@ from datong.collect.sources.service.fetching import (
     request_fetch,
     settle_fetch,
 )
-from datong.collect.sources.service.health import SourceCase
+from datong.collect.sources.service.health import SourceCase, note_case
 from datong.collect.sources.service.registry import (
     change_source,
     create_source,
@@ -30,6 +30,7 @@ __all__ = [
     "find_fetches",
     "find_sources",
     "get_source",
+    "note_case",
     "poll_due",
     "recover_fetches",
     "remove_source",

@@ -11,11 +11,12 @@ from datong.cases.contracts import CaseAlreadyDecided, CaseView, Decision
 from datong.catalog.service import get_contract
 from datong.collect.sources.contracts import SourceKind
 from datong.collect.sources.schedule import next_due
-from datong.collect.sources.service.rows import subject_of, told
+from datong.collect.sources.service.rows import find_row, subject_of, told
 from datong.collect.store.source_models import Source
 from datong.kernel import clock, ids
 from datong.kernel.action.service import action
 from datong.kernel.contracts import Actor, platform_actor
+from datong.kernel.failures import NotFound
 from datong.kernel.ids import AgencyId, CaseId
 from datong.kernel.limits import SOURCE_BACK_OFF_S_MAX, SOURCE_CASE_DAYS
 
@@ -38,6 +39,14 @@ class SourceCase:
     def on_decided(self, case: CaseView, decision: Decision, reason: str, actor: Actor, record: Any) -> None:  # noqa: ARG002
         """The next failure opens another case."""
         Source.objects.filter(pk=case.subject_id, case_id=case.id).update(case_id=None)
+
+
+def note_case(actor: Actor, source_id: str) -> None:
+    """The steward has dealt with the open case; the next failure opens another. Raises NotFound when none is open."""
+    row = find_row(source_id, actor)
+    if row.case_id is None:
+        raise NotFound("Nothing waits here.", hint_zh="这里没有待处理的事项。", source=source_id)
+    cases.decide_case(actor, CaseId(row.case_id), Decision.APPROVE, "")
 
 
 def note_failure(row: Source, problem: Mapping[str, Any]) -> None:

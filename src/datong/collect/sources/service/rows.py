@@ -130,4 +130,5 @@ def fetch_view(row: Fetch) -> FetchView:
         run_number=row.run_number,
         failure=row.failure,
         attempts=row.attempts,
+        job_id=row.job_id,
     )
