@@ -1,7 +1,7 @@
 """What a run does before anything is written: the plan, the check, and the comparison with the sender's bill.
 
-No Django: values and files in, values out. The landed file is read once by the check; where the contract declares
-cleaning or the bill has control sums, the cells as they came are counted in a pass of their own.
+No Django: values and files in, values out. The landed file is read once by the check; where the bill has control
+sums, the cells as they came are added up in a pass of their own.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from datong.catalog.values import DataContract
 from datong.collect.checking import CheckedFile, Manner, Progress, check_file
-from datong.collect.cleaning import changes_sql, make_context
+from datong.collect.cleaning import make_context
 from datong.collect.contracts import (
     Bill,
     BillDifference,
@@ -23,7 +23,6 @@ from datong.collect.contracts import (
     BlockKind,
     ColumnsDiffer,
     RunNote,
-    StepChanges,
 )
 from datong.collect.drift import propose_contract
 from datong.collect.readers.reading import wanted_columns
@@ -41,14 +40,17 @@ from datong.quality.scoring import blocking_findings
 from datong.standards.divisions import Divisions
 
 DEDUPLICATE = "cleaning.deduplicate"
+_POSITIONS = {
+    "row": ("行号按工作表的行计", "Line numbers count the sheet's rows"),
+    "record": ("行号按记录的序号计", "Line numbers count the records"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedDelivery:
-    """The checked file, what cleaning changed, where the bill differs, and why the run must wait, if it must."""
+    """The checked file, where the bill differs, and why the run must wait, if it must."""
 
     file: CheckedFile
-    changes: tuple[StepChanges, ...] = ()
     differences: tuple[BillDifference, ...] = ()
     notes: tuple[RunNote, ...] = ()
     blocks: tuple[Block, ...] = ()
@@ -125,14 +127,11 @@ def check_delivery(
     except ColumnsDiffer as refused:
         explain_columns(refused, prepared)
         raise
-    changes: tuple[StepChanges, ...] = ()
     sums: dict[str, Any] = {}
     distinct: dict[str, int] = {}
-    if prepared.cleaned or (bill and (bill.sums or bill.distinct)):
+    if bill and (bill.sums or bill.distinct):
         with open_raw(delivery, prepared, work) as raw:
-            changes = _count_changes(raw, prepared)
-            if bill:
-                sums, distinct = _measure(raw, bill, columns)
+            sums, distinct = _measure(raw, bill, columns)
     differences: tuple[BillDifference, ...] = ()
     if bill:
         differences = compare_bill(
@@ -147,7 +146,6 @@ def check_delivery(
         )
     return CheckedDelivery(
         file=checked,
-        changes=changes,
         differences=differences,
         notes=tuple(_notes(checked)),
         blocks=(*_bill_blocks(differences), *_rule_blocks(prepared.plan, checked)),
@@ -168,6 +166,9 @@ def _manner(delivery: Delivery, prepared: Prepared, references: Mapping[str, str
 
 def _notes(checked: CheckedFile) -> Iterator[RunNote]:
     """What the reader and the mapping of columns had to say."""
+    if checked.position_word in _POSITIONS:
+        zh, en = _POSITIONS[checked.position_word]
+        yield RunNote(code="position", zh=zh, en=en)
     for note in checked.notes:
         yield RunNote(code=note.code, zh=note.zh, en=note.en, text=note.text)
     for finding in checked.drift:
@@ -203,18 +204,6 @@ def _rule_blocks(plan: CheckPlan, checked: CheckedFile) -> list[Block]:
         )
         for finding in blocking_findings(plan, checked.score)
     ]
-
-
-def _count_changes(raw: RawTable, prepared: Prepared) -> tuple[StepChanges, ...]:
-    columns = prepared.cleaned
-    if not columns:
-        return ()
-    row = raw.connection.execute(changes_sql(columns, raw.relation, prepared.cleaning)).fetchone() or ()
-    steps = [(column.name, step.step) for column in columns for step in column.cleaning]
-    return tuple(
-        StepChanges(column=name, step=step, changed=int(changed))
-        for (name, step), changed in zip(steps, row, strict=True)
-    )
 
 
 def _measure(raw: RawTable, bill: Bill, columns: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, int]]:

@@ -40,7 +40,7 @@ def note_counts(run: Run, checked: CheckedDelivery, state: RunState) -> None:
     run.reasons = [asdict(reason) for reason in file.reasons]
     run.encoding, run.delimiter = file.form.encoding, run.delimiter or file.form.delimiter
     run.source_header = list(file.form.source_header)
-    run.changes = [asdict(change) for change in checked.changes]
+    run.changes = [asdict(change) for change in file.changes]
     run.bill_differences = [asdict(difference) for difference in checked.differences]
     run.notes = [asdict(note) for note in checked.notes]
     run.steps = dict(file.seconds)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
@@ -52,7 +52,11 @@ Progress = Callable[[str, int, int], None]
 
 
 class AlreadyAppended(Exception):  # noqa: N818 - a condition, caught one call up
-    """The same bytes are in the table already, by another run."""
+    """The same bytes are in the table already, by another run, whose version this is."""
+
+    def __init__(self, version: VersionView) -> None:
+        super().__init__(version.id)
+        self.version = version
 
 
 def _no_progress(_step: str, _done: int, _total: int) -> None:
@@ -89,10 +93,12 @@ def execute_run(run_id: RunId, progress: Progress = _no_progress) -> RunView:
 
 
 def _execute(run: Run, work: Path, progress: Progress) -> RunView:
-    same = find_same(run)
+    is_written = lake.find_version_of_runs([run.id]) is not None
+    same = None if is_written else find_same(run)
     if same is not None:
         return ending.end_unchanged(run, same)
-    _refuse_superseded(run)
+    if not is_written:
+        _refuse_superseded(run)
     run.state = RunState.CHECKING
     run.save(update_fields=["state"])
     contract = get_contract(ResourceId(run.resource_id), run.contract_version)
@@ -123,11 +129,8 @@ def _commit(run: Run, prepared: Prepared, checked: CheckedFile, progress: Progre
         )
     except DeletesTooMany as refused:
         return _end_blocked(run, checked, [_deletes_block(refused)])
-    except AlreadyAppended:
-        same = find_same(run)
-        if same is None:
-            raise RowsLost("the batch is in the table, and no run has brought it") from None
-        return ending.end_unchanged(run, same)
+    except AlreadyAppended as present:
+        version = replace(present.version, is_unchanged=True)
     if version.is_unchanged and checked.quarantine:
         _write_quarantine_alone(run, checked)
     run.rows_written = _describe_written(run, version, written)
@@ -279,8 +282,9 @@ def _refuse_appended(run: Run) -> None:
     """
     others = Run.objects.filter(resource_id=run.resource_id, digest=run.digest, mode=CollectMode.APPEND)
     ids = list(others.exclude(pk=run.pk).values_list("pk", flat=True))
-    if ids and lake.find_version_of_runs(ids) is not None:
-        raise AlreadyAppended
+    version = lake.find_version_of_runs(ids) if ids else None
+    if version is not None:
+        raise AlreadyAppended(version)
 
 
 def _count_late(contract: DataContract, checked: CheckedFile, connection: duckdb.DuckDBPyConnection, table: str) -> int:

@@ -14,7 +14,7 @@ from datong.collect.contracts import Bill, RunView
 from datong.collect.service import execute_run, start_run
 from datong.collect.tests.conftest import Office
 from datong.kernel.contracts import Actor
-from datong.kernel.ids import ResourceId
+from datong.kernel.ids import ResourceId, RunId
 from datong.lake import service as lake
 
 THINGS = """
@@ -101,8 +101,8 @@ class PlainOffice:
     def file(self, *rows: str, header: str = HEADER) -> io.BytesIO:
         return io.BytesIO((header + "".join(f"{row}\n" for row in rows)).encode())
 
-    def collect(self, *rows: str, header: str = HEADER, bill: Bill | None = None, mode: str | None = None) -> RunView:
-        run_id = start_run(
+    def start(self, *rows: str, header: str = HEADER, bill: Bill | None = None, mode: str | None = None) -> RunId:
+        return start_run(
             self.steward,
             self.resource_id,
             self.file(*rows, header=header),
@@ -111,7 +111,9 @@ class PlainOffice:
             bill=bill,
             mode=CollectMode(mode) if mode else None,
         )
-        return execute_run(run_id)
+
+    def collect(self, *rows: str, header: str = HEADER, bill: Bill | None = None, mode: str | None = None) -> RunView:
+        return execute_run(self.start(*rows, header=header, bill=bill, mode=mode))
 
     def rows(self) -> list[dict[str, Any]]:
         version = lake.current_version(self.resource_id)

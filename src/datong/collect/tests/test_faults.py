@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from datong.cases import service as cases
 from datong.collect.contracts import RunState
-from datong.collect.service import execute_run, get_run, read_quarantine, start_run
+from datong.collect.service import execute_run, get_run, read_quarantine
 from datong.collect.store.models import Run
 from datong.collect.tests.conftest import HEADER, Office
+from datong.collect.tests.plain import PlainOffice, make_plain_office
 from datong.kernel.config import load_settings
 from datong.kernel.faults import FAULT_DIR_SETTING
 from datong.kernel.ids import RunId
@@ -60,31 +62,105 @@ def execute_when_free(run_id: RunId) -> None:
             return
 
 
+POINTS = (
+    "collect.after-check",
+    "lake.after-commit-row",
+    "lake.before-ducklake-commit",
+    "lake.after-ducklake-commit",
+    "lake.after-version-row",
+    "collect.after-commit",
+)
+"""Where a process may die between landing and the end of its run, in order."""
+FIRST = tuple(f"{i},名{i},2024-01-01,{i}" for i in range(20))
+SECOND = ("3,改了,2024-01-02,3", "4,名4,2024-01-01,4", "99,新,2024-01-02,9", "坏,,,")
+AFTER: dict[str, tuple[int, str]] = {
+    "replace": (3, "改了"),
+    "append": (23, "改了"),
+    "upsert": (21, "改了"),
+    "diff": (3, "改了"),
+}
+"""Rows after FIRST and then SECOND in each mode, and the name under id 3 that is there at least once."""
+
+
+@pytest.fixture
+def plain(committing_office: Office) -> PlainOffice:
+    return make_plain_office(committing_office)
+
+
 @pytest.mark.parametrize(
-    "point",
+    ("mode", "point"),
     [
-        "collect.after-check",
-        "lake.after-commit-row",
-        "lake.after-ducklake-commit",
-        "collect.after-commit",
+        *(("append", point) for point in POINTS),
+        *(("diff", point) for point in POINTS[2:4]),
+        ("upsert", "lake.after-ducklake-commit"),
+        ("replace", "lake.before-ducklake-commit"),
+        pytest.param("replace", "lake.after-ducklake-commit", marks=pytest.mark.slow),
+        *(pytest.param("replace", p, marks=pytest.mark.slow) for p in POINTS if not p.endswith("ducklake-commit")),
+        *(pytest.param("diff", p, marks=pytest.mark.slow) for p in (*POINTS[:2], *POINTS[4:])),
+        *(pytest.param("upsert", p, marks=pytest.mark.slow) for p in (*POINTS[:3], *POINTS[4:])),
     ],
 )
-def test_killed_and_run_again(point: str, committing_office: Office, tmp_path: Path) -> None:
-    office = committing_office
-    source = tmp_path / "people.csv"
-    source.write_text(CONTENT, encoding="utf-8")
-    run_id = start_run(office.steward, office.resource_id, source, source.name, in_background=False)
+def test_killed_and_run_again(mode: str, point: str, plain: PlainOffice, tmp_path: Path) -> None:
+    """Whatever the mode and the step, the run executed again leaves each row once, and one version of its own."""
+    plain.apply(mode="replace")
+    plain.collect(*FIRST)
+    run_id = plain.start(*SECOND, mode=mode)
+    if mode == "diff":
+        Run.objects.filter(pk=run_id).update(accepted=[{"kind": "deletes", "by": "test"}])
     with stopped_at(point, tmp_path, "execute", run_id):
         assert not get_run(run_id).is_final
     execute_when_free(run_id)
-    run = get_run(run_id, office.steward)
+    run = get_run(run_id, plain.steward)
     assert run.state is RunState.DONE
-    assert (run.rows_read, run.rows_accepted, run.rows_quarantined) == (3, 2, 1)
-    versions = lake.find_versions(office.resource_id)
-    assert [version.run_id for version in versions] == [run_id]
-    assert lake.read_version(versions[0]).read_all().num_rows == 2
-    assert [row.line for row in read_quarantine(run_id, office.steward)] == [4]
+    assert (run.rows_read, run.rows_accepted, run.rows_quarantined) == (4, 3, 1)
+    versions = lake.find_versions(plain.resource_id)
+    assert [version.run_id for version in versions].count(run_id) == 1
+    assert len(versions) == 2
+    rows, name = AFTER[mode]
+    assert len(plain.rows()) == rows
+    assert plain.names().count(name) == 1
+    assert [row.line for row in read_quarantine(run_id, plain.steward)] == [5]
     assert not (load_settings().landing_dir / ".work" / run_id).exists()
+
+
+@pytest.mark.parametrize("point", ["lake.after-ducklake-commit", "collect.after-commit"])
+def test_a_batch_handed_in_again_after_a_kill_is_not_doubled(point: str, plain: PlainOffice, tmp_path: Path) -> None:
+    """The sender gives up on the killed run and sends the batch again: a run of its own, and the rows are there."""
+    plain.apply(mode="append")
+    killed = plain.start(*SECOND, mode="append")
+    with stopped_at(point, tmp_path, "execute", killed):
+        pass
+    again = plain.start(*SECOND, mode="append")
+    execute_when_free(again)
+    execute_when_free(killed)
+    assert {get_run(killed).state, get_run(again).state} == {RunState.DONE, RunState.UNCHANGED}
+    assert len(plain.rows()) == 3
+
+
+def test_a_doubled_batch_would_be_seen(plain: PlainOffice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The planted violation: without the two looks at who brought these bytes, the rows stand twice."""
+    from datong.collect.service import executing
+
+    monkeypatch.setattr(executing, "find_same", lambda _run: None)
+    monkeypatch.setattr(executing, "_refuse_appended", lambda _run: None)
+    plain.apply(mode="append")
+    plain.collect(*SECOND)
+    plain.collect(*SECOND)
+    assert len(plain.rows()) == 6
+
+
+def test_killed_before_it_waits_the_run_waits_once(plain: PlainOffice, tmp_path: Path) -> None:
+    plain.apply(mode="diff")
+    plain.collect(*FIRST)
+    run_id = plain.start(*SECOND, mode="diff")
+    with stopped_at("collect.before-block", tmp_path, "execute", run_id):
+        pass
+    execute_when_free(run_id)
+    run = get_run(run_id)
+    assert run.state is RunState.BLOCKED
+    execute_when_free(run_id)
+    assert len(cases.find_waiting(plain.steward)) == 1
+    assert len(plain.rows()) == len(FIRST)
 
 
 def test_killed_after_landing_leaves_a_file_and_no_run(committing_office: Office, tmp_path: Path) -> None:
