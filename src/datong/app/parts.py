@@ -27,6 +27,9 @@ PARTS: tuple[str, ...] = (
 )
 """Storeys of design §3, lowest first. A part that does not exist yet is skipped, file by file."""
 
+WINGS: tuple[str, ...] = ("quality/assess",)
+"""Folders within a part that have doors of their own (web, cli, plugs), opened after those of all parts."""
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -45,15 +48,16 @@ def existing_modules(name: str) -> list[tuple[str, str]]:
     The kernel's own `plugs.py` is the mechanism itself, not something plugged in.
     """
     found = []
-    for part in PARTS:
+    for part in (*PARTS, *WINGS):
         if (part, name) == ("kernel", "plugs"):
             continue
         path = part_dir(part).joinpath(*name.split("."))
-        if path.with_suffix(".py").is_file() and find_spec(f"datong.{part}") is not None:
-            found.append((part, f"datong.{part}.{name}"))
+        package = f"datong.{part.replace('/', '.')}"
+        if path.with_suffix(".py").is_file() and find_spec(package) is not None:
+            found.append((part, f"{package}.{name}"))
     return found
 
 
 def existing_dirs(name: str) -> list[Path]:
     """The folder `name` of every part that has it, e.g. `web/templates`, `static`."""
-    return [part_dir(part) / name for part in PARTS if (part_dir(part) / name).is_dir()]
+    return [part_dir(part) / name for part in (*PARTS, *WINGS) if (part_dir(part) / name).is_dir()]

@@ -134,6 +134,30 @@ class StandardFinding:
         return f"{self.file}:{self.line}: {self.message_en}" if self.line else f"{self.file}: {self.message_en}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptReport:
+    """A report on conformance as it was kept: its result as JSON, its documents, and their detached signatures."""
+
+    number: str
+    subject: str
+    """The resource's id."""
+    title_zh: str
+    agency_id: str
+    contract_version: str
+    version_id: str
+    score: float
+    result: str
+    digest: str
+    result_jws: str
+    html: str
+    html_jws: str
+    pdf: bytes | None
+    pdf_jws: str
+    issued_by: str
+    issued_by_name: str
+    issued_at: dt.datetime
+
+
 class CodeListUnknown(NotFound):
     code = "code-list-unknown"
     title, title_zh = "There is no such code list", "没有这个代码集"

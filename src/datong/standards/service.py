@@ -11,11 +11,19 @@ from django.db import transaction
 from datong.kernel.action.service import action, is_allowed
 from datong.kernel.contracts import Actor, Subject
 from datong.standards import code_lists
-from datong.standards.contracts import Edition, EditionFixed, EditionKind, EditionOverlaps, StandardFinding
+from datong.standards.contracts import (
+    Edition,
+    EditionFixed,
+    EditionKind,
+    EditionOverlaps,
+    KeptReport,
+    StandardFinding,
+)
 from datong.standards.importing import Heading, read_edition
 from datong.standards.model import CodeChange, compare_editions, find_overlap
 from datong.standards.plugs import STANDARD_IMPORTED
 from datong.standards.snapshot import digest_edition, encode_edition, load_shelf, standards_dir, write_shelf
+from datong.standards.store import reports
 from datong.standards.store.editions import insert_edition, read_editions
 from datong.standards.store.locks import hold_name
 from datong.standards.store.models import EditionRow
@@ -108,6 +116,20 @@ def compare(name: str, old: str, new: str, *, leaves_only: bool = False) -> list
     if before is None or after is None:
         return None
     return compare_editions(before, after, leaves_only=leaves_only)
+
+
+def keep_report(report: KeptReport) -> None:
+    """Keep a report on conformance for ever, within the action of whoever assessed."""
+    reports.insert_report(report)
+
+
+def find_kept_reports(subject: str, limit: int) -> list[KeptReport]:
+    """The reports on a resource, newest first. Checks no permission: `quality` does."""
+    return reports.find_reports(subject, limit)
+
+
+def get_kept_report(subject: str, number: str) -> KeptReport | None:
+    return reports.find_report(subject, number)
 
 
 def write_snapshot() -> int:

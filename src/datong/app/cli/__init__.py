@@ -35,7 +35,7 @@ def set_up(context: typer.Context) -> None:
         from datong.app.control.setup import require_database, set_up_django
 
         set_up_django()
-        if context.invoked_subcommand != "contract":  # `contract lint` and `diff` read files only
+        if context.invoked_subcommand not in {"contract", "assess"}:  # some of theirs read files only
             require_database()
 
 
@@ -45,6 +45,7 @@ def register_commands() -> None:
         import_module(f"datong.app.cli.{module}").register(app)
     for _, module in parts.existing_modules("cli"):
         import_module(module).register(app)
+    import_module("datong.testing.city.cli").register(app)
 
 
 def _asks_for_help() -> bool:
