@@ -65,6 +65,11 @@ WORKBOOK_UNPACKED_BYTES_MAX: Final = 32 * 1024 * 1024
 """All parts of the template together, unpacked."""
 WORKBOOK_PARTS_MAX: Final = 200
 WORKBOOK_RESOURCES_MAX: Final = 200
+WORKBOOK_INLINE_BYTES_MAX: Final = 1024 * 1024
+"""A marked copy up to this size comes with the page that lists its faults."""
+CELL_FINDINGS_SHOWN_MAX: Final = 200
+"""Faults of a workbook that a page lists; the marked copy has all."""
+DIFF_LINES_SHOWN_MAX: Final = 200
 WORKBOOK_ROWS_MAX: Final = 20_000
 """Rows of one sheet."""
 LANDING_RETENTION_DAYS_MAX: Final = 3660
@@ -194,6 +199,8 @@ COLLECT_UNSHAPED_ROWS_MAX: Final = 100_000
 """Rows of one file that lack the header's number of fields; beyond it the file is refused: its delimiter is wrong."""
 COLLECT_LINES_FETCHED_MAX: Final = 50_000
 """Rows of repeated keys that are read line by line; more of them are found by a second scan of the file."""
+COLLECT_SORTED_KEYS_MAX: Final = 64_000_000
+"""Keys of one file that are sorted in memory to find the repeated ones, 8 bytes each; more are grouped on disk."""
 COLLECT_SUGGESTIONS_MAX: Final = 10_000
 """Quarantined identifiers of one run for which a near miss is searched."""
 COLLECT_MEMORY_MB: Final = 2048
@@ -279,6 +286,25 @@ SOURCE_CASE_DAYS: Final = 3
 SOURCE_CLOCK_SKEW_S_MAX: Final = 60
 """A connection test warns beyond it."""
 
+# Reading unknown data into draft contracts
+INFER_COLUMNS_AT_ONCE: Final = 40
+"""Columns that one scan measures."""
+INFER_ROWS_MAX: Final = 50_000_000
+"""A larger table is not read: nothing is ever said of a table from part of it."""
+INFER_TABLES_MAX: Final = 500
+INFER_STATEMENT_S_MAX: Final = 3600
+"""One statement in the database that is read."""
+INFER_BATCH_ROWS: Final = 20_000
+INFER_VALUES_SHOWN_MAX: Final = 8
+INFER_WORDS_MAX: Final = 100
+"""Distinct values up to which all of them are listed and compared with code lists."""
+INFER_ENUM_MAX: Final = 20
+"""Distinct values up to which a closed list of them is suggested."""
+INFER_KEY_COLUMNS_MAX: Final = 3
+INFER_KEYS_TRIED_MAX: Final = 60
+INFER_UPLOAD_BYTES_MAX: Final = 256 * 1024 * 1024
+"""A file read into a draft from a page; larger ones are read by the command."""
+
 # Sensitive data
 DETECT_COLUMNS_AT_ONCE: Final = 40
 """Columns that one scan of the detector looks at."""
@@ -345,3 +371,16 @@ SEARCH_CANDIDATES_MAX: Final = 1000
 SEARCH_SUGGESTIONS_MAX: Final = 8
 SYNONYM_GROUPS_MAX: Final = 5000
 SYNONYM_CHARACTERS_MAX: Final = 40
+
+# Lineage
+LINEAGE_DEPTH_MAX: Final = 12
+"""Steps that lineage is followed up or down."""
+LINEAGE_EDGES_SHOWN_MAX: Final = 2000
+LINEAGE_SEND_S_MAX: Final = 10
+"""One event to the endpoint."""
+LINEAGE_SENT_AT_ONCE_MAX: Final = 200
+LINEAGE_SEND_EVERY_S: Final = 15
+LINEAGE_RETRY_S_MAX: Final = 600
+"""The longest pause before an event that was refused is sent again."""
+LINEAGE_EVENTS_DAYS: Final = 365
+"""How long OpenLineage events are kept; edges stay."""
