@@ -22,7 +22,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-WITHOUT_DATABASE = frozenset({"up", "doctor", "receipt", "audit", "demo", "version", "document"})
+WITHOUT_DATABASE = frozenset({"up", "doctor", "receipt", "audit", "demo", "version", "document", "city"})
 """Commands that start without the control plane's models; the others are set up for them."""
 
 
@@ -41,11 +41,10 @@ def set_up(context: typer.Context) -> None:
 
 def register_commands() -> None:
     """The platform's own commands, then those of every part: its `cli.py` has `register(app)`."""
-    for module in ("up", "demo", "doctor", "proofs", "documents", "accounts"):
+    for module in ("up", "demo", "doctor", "proofs", "documents", "accounts", "city"):
         import_module(f"datong.app.cli.{module}").register(app)
     for _, module in parts.existing_modules("cli"):
         import_module(module).register(app)
-    import_module("datong.testing.city.cli").register(app)
 
 
 def _asks_for_help() -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from datetime import date
 from importlib import resources
 from pathlib import Path
 
 import duckdb
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from datong.catalog.odcs import parse_contract
@@ -17,7 +18,7 @@ from datong.collect.delimited import WantedColumn, scan_file
 from datong.quality.model import compile_checks
 from datong.standards.divisions import national_divisions, read_table
 from datong.testing.city.build import build_city
-from datong.testing.city.dirt import ROW_VISIBLE
+from datong.testing.city.faults import ROW_VISIBLE
 
 UNIQUE = ("id_number.unique", "uscc.unique")
 
@@ -36,7 +37,7 @@ def check(city: Path, name: str) -> tuple[CheckedFile, dict[int, str]]:
     plan = compile_checks(contract, date(2026, 11, 24), divisions=divisions)
     work = city / f"work-{name}"
     work.mkdir(exist_ok=True)
-    path = city / f"{name}.csv"
+    path = city / name.partition("_")[0] / f"{name}.csv"
     wanted = [WantedColumn(name=column.name, aliases=column.source_names) for column in contract.columns]
     checked = check_file(path, scan_file(path), wanted, plan, work)
     rows = duckdb.sql(f"select line, rule from read_parquet('{checked.quarantine}')").fetchall()
@@ -45,9 +46,9 @@ def check(city: Path, name: str) -> tuple[CheckedFile, dict[int, str]]:
 
 def read_faults(city: Path, name: str) -> dict[str, set[int]]:
     found: dict[str, set[int]] = defaultdict(set)
-    for line in (city / "faults.jsonl").read_text(encoding="utf-8").splitlines():
-        fault = json.loads(line)
-        if Path(fault["file"]).stem == name and fault["line"]:
+    labels = pq.read_table(city / "truth" / "labels.parquet", filters=pc.field("resource") == name)
+    for fault in labels.to_pylist():
+        if fault["line"]:
             found[fault["kind"]].add(fault["line"])
     return found
 

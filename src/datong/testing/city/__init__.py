@@ -1,6 +1,6 @@
 """安澜市: one synthetic city with known faults and true answers, for every test, demo and benchmark.
 
-Nobody in it is real: its resident IDs and USCCs carry division 9901xx, which GB/T 2260 gives to no place.
+Nobody in it is real: its resident IDs and USCCs carry division 99xxxx, which GB/T 2260 gives to no place.
 """
 
 from datong.testing.city.build import build_city

@@ -1,176 +1,196 @@
-"""Builds the city into a folder: agencies' files, labels, and the truth beside them."""
+"""Builds the city into a folder: what fourteen agencies hand over, and the truth beside it."""
 
 from __future__ import annotations
 
 import csv
 import datetime as dt
 import json
-from collections.abc import Mapping
-from contextlib import ExitStack
-from dataclasses import asdict
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import duckdb
 
-from datong.kernel import ids
-from datong.testing.city.copies import (
-    AMR_ENTERPRISE,
-    HRSS_INSURED,
-    PSB_POPULATION,
-    CopyWriter,
-    ParquetSink,
-    enterprise_row,
-    population_row,
-)
-from datong.testing.city.dirt import DIRT
-from datong.testing.city.firms import Firm, Legal, generate_firms, with_legal_persons
-from datong.testing.city.model import AS_OF_DEFAULT, CityReport
-from datong.testing.city.people import Person, generate_people
+from datong.testing.city.agencies import AGENCIES, TABLES, TABLES_BY_NAME
+from datong.testing.city.bills import TableSums, write_bill
+from datong.testing.city.contracts import contract_text
+from datong.testing.city.faults import ABSENT, CHANGED_DUPLICATE, DIRT, DUPLICATE
+from datong.testing.city.firms import Register, make_firms, make_register
+from datong.testing.city.formats import TableWriter, open_writer
+from datong.testing.city.formats.writers import bind
+from datong.testing.city.model import AS_OF_DEFAULT, Block, CityReport, CopyCount, Table
+from datong.testing.city.people import People, generate_people
 from datong.testing.city.places import CITY_DIVISIONS
+from datong.testing.city.spoil import Spoiler
+from datong.testing.city.truth import TruthSink, WrittenBlock
 
-_NUMBERS: Final = ("number", "household")
-_PEOPLE_SCHEMA: Final = pa.schema(
-    [pa.field(name, pa.int64() if name in _NUMBERS else pa.string()) for name in Person._fields]
-)
-_FIRM_SCHEMA: Final = pa.schema(
-    [pa.field(name, pa.int64() if name in _NUMBERS else pa.string()) for name in Firm._fields]
-)
-_LINE_FIELDS: Final[Mapping[str, pa.DataType]] = {"file": pa.string(), "line": pa.int64(), "entity": pa.int64()}
-_LINE_SCHEMA: Final = pa.schema(_LINE_FIELDS)
-_LEADERS_PER_FIRM: Final = 0.85
+PEOPLE_PER_FIRM: Final = 10
+_THREADS: Final = 2
+Progress = Callable[[int], None]
+"""Told after every block how many people there are so far."""
 
 
 def build_city(
     out: Path,
     people: int = 5000,
-    firms: int = 500,
+    firms: int | None = None,
     seed: int = 7,
-    dirt: str = "moderate",
+    dirt: str = "usual",
     *,
     as_of: dt.date = AS_OF_DEFAULT,
+    only: Collection[str] = (),
+    progress: Progress | None = None,
 ) -> CityReport:
     """Build the city. The same arguments give the same bytes.
 
-    In `out`: psb_population.csv (GB18030, Chinese headings, CRLF), amr_enterprise.csv (UTF-8 with mark),
-    hrss_insured.csv (UTF-8), faults.jsonl (one line a changed column: file, line, entity, kind, column, truth,
-    written), divisions.csv (the invented codes), report.json; in `out/truth`: people.parquet, firms.parquet and
-    lines.parquet (which line of which file is which entity). `line` is the physical line on which the record
-    begins, the heading being line 1; 0 for a record that was left out.
+    In `out`: a folder for each agency (`psb/psb_population.csv` with `psb_population.csv.bill.json`, …),
+    `contracts/*.odcs.yaml`, `divisions.csv` (the invented codes, for a deployment's `<home>/divisions.csv`),
+    `city.json` (the report) and `truth/` (see `truth.py`).
 
-    People are streamed; firms are held. `dirt` is clean, moderate or heavy. ValueError for fewer than one person.
+    People pass by in blocks; of firms only codes, names and sizes are held. `firms` defaults to one for ten people,
+    `dirt` is none, light, usual or heavy, `only` names the tables to write (all when empty). The truth does not depend
+    on the dirt. ValueError for nonsense.
     """
-    if people < 1 or firms < 0:
+    if people < 1 or (firms is not None and firms < 0):
         raise ValueError(f"a city has at least one person and no fewer than no firms, not {people} and {firms}")
     if dirt not in DIRT:
         raise ValueError(f"dirt is one of {', '.join(DIRT)}, not {dirt!r}")
-    truth = out / "truth"
-    truth.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        labels = stack.enter_context((out / "faults.jsonl").open("w", encoding="utf-8", newline="\n"))
-        lines = ParquetSink(truth / "lines.parquet", _LINE_SCHEMA)
-        stack.callback(lines.close)
-        writers = {
-            spec.name: CopyWriter(spec, out, level=dirt, seed=seed * 1000 + 10 + place, labels=labels, lines=lines)
-            for place, spec in enumerate((PSB_POPULATION, AMR_ENTERPRISE, HRSS_INSURED))
-        }
-        shells = generate_firms(firms, seed, as_of)
-        leaders, households = _write_people(truth, writers, shells, people=people, seed=seed, as_of=as_of)
-        _write_firms(truth, writers["amr_enterprise"], with_legal_persons(shells, leaders, seed))
-        copies = {name: writer.close() for name, writer in writers.items()}
+    unknown = sorted(set(only) - set(TABLES_BY_NAME))
+    if unknown:
+        raise ValueError(f"the city has no table {', '.join(unknown)}; it has {', '.join(TABLES_BY_NAME)}")
+    count = people // PEOPLE_PER_FIRM if firms is None else firms
+    tables = [table for table in TABLES if not only or table.spec.resource in only]
+    truth = TruthSink(out / "truth")
+    copies = [_Copy.open(table, out, dirt, seed) for table in tables]
+    households = 0
+    register = make_register(count, seed)
+    serials: dict[str, int] = {}
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for index, block_people in enumerate(generate_people(people, seed, as_of)):
+            block = _block(index, block_people, register, serials, total=people, seed=seed, as_of=as_of)
+            truth.put_entities("people", block.people.truth())
+            truth.put_entities("firms", block.firms.truth())
+            # Tables of a block are independent; what they tell the truth is written in their order.
+            for copy, written in zip(copies, pool.map(partial(_write, block=block), copies), strict=True):
+                if written is not None:
+                    truth.put_rows(copy.table.spec, written)
+            households = int(block_people.household[-1]) + 1
+            if progress:
+                progress(block_people.first + len(block_people))
+    truth.close()
+    _finish_files(out, copies)
     _write_divisions(out / "divisions.csv")
     report = CityReport(
         out=out,
         people=people,
         households=households,
-        firms=firms,
-        namesakes=_count_namesakes(truth / "people.parquet"),
+        firms=count,
+        namesakes=_count_namesakes(out / "truth" / "people.parquet"),
         seed=seed,
         dirt=dirt,
         as_of=as_of,
-        copies=copies,
+        copies={copy.table.spec.resource: copy.count() for copy in copies},
     )
-    (out / "report.json").write_text(_report_text(report), encoding="utf-8")
+    (out / "city.json").write_text(_report_text(report), encoding="utf-8")
     return report
 
 
-def _write_people(
-    truth: Path, writers: dict[str, CopyWriter], firms: list[Firm], *, people: int, seed: int, as_of: dt.date
-) -> tuple[list[Legal], int]:
-    """Stream the people past: truth, population copy, insured copy; keep a fair sample of adults as leaders."""
-    sink = ParquetSink(truth / "people.parquet", _PEOPLE_SCHEMA)
-    sample = _LeaderSample(max(1, int(len(firms) * _LEADERS_PER_FIRM)), seed)
-    insured = _Insured(firms, seed, as_of)
-    put_population, put_insured = writers["psb_population"].put, writers["hrss_insured"].put
-    households = 0
-    for person in generate_people(people, seed, as_of):
-        sink.append(person)
-        put_population(population_row(person), person.number)
-        row = insured.row_of(person)
-        if row is not None:
-            put_insured(row, person.number)
-        sample.offer(person)
-        households = person.household
-    sink.close()
-    return sample.chosen or [Legal(person.id_number, person.name)], households
+def _block(
+    index: int, people: People, register: Register, serials: dict[str, int], *, total: int, seed: int, as_of: dt.date
+) -> Block:
+    """The block and the firms that its people own: as large a share of all firms as of all people."""
+    start, end = (len(register) * (people.first + done) // total for done in (0, len(people)))
+    return Block(
+        index=index,
+        seed=seed,
+        as_of=as_of,
+        people_total=total,
+        people=people,
+        firms=make_firms(register, start, end, owners=people, seed=seed, as_of=as_of),
+        register=register,
+        serials=serials,
+    )
 
 
-def _write_firms(truth: Path, writer: CopyWriter, firms: list[Firm]) -> None:
-    sink = ParquetSink(truth / "firms.parquet", _FIRM_SCHEMA)
-    for firm in firms:
-        sink.append(firm)
-        writer.put(enterprise_row(firm), firm.number)
-    sink.close()
+def _write(copy: _Copy, block: Block) -> WrittenBlock | None:
+    return copy.write(block)
 
 
-class _LeaderSample:
-    """A fair sample of grown people out of a stream (reservoir sampling, Vitter's algorithm R)."""
+@dataclass(kw_only=True)
+class _Copy:
+    """One table being written."""
 
-    def __init__(self, size: int, seed: int) -> None:
-        self._size = size
-        self._seen = 0
-        self._draw = ids.seeded(seed * 1000 + 4).random
-        self.chosen: list[Legal] = []
+    table: Table
+    path: Path
+    writer: TableWriter
+    spoiler: Spoiler
+    sums: TableSums
+    entities: int = 0
+    struck: int = 0
+    faults: dict[str, int] = field(default_factory=dict)
 
-    def offer(self, person: Person) -> None:
-        if not "1950" < person.birth_date < "2003" or person.status != "正常":
-            return
-        self._seen += 1
-        if len(self.chosen) < self._size:
-            self.chosen.append(Legal(person.id_number, person.name))
-            return
-        place = int(self._draw() * self._seen)
-        if place < self._size:
-            self.chosen[place] = Legal(person.id_number, person.name)
+    @classmethod
+    def open(cls, table: Table, out: Path, dirt: str, seed: int) -> _Copy:
+        folder = out / table.spec.agency
+        folder.mkdir(parents=True, exist_ok=True)
+        return cls(
+            table=table,
+            path=folder / table.spec.file_name,
+            writer=open_writer(table.spec, folder),
+            spoiler=Spoiler(table.spec, dirt, seed),
+            sums=TableSums(spec=table.spec),
+        )
 
-
-class _Insured:
-    """Who is insured through which employer: a little over half of those of working age; large firms have many."""
-
-    def __init__(self, firms: list[Firm], seed: int, as_of: dt.date) -> None:
-        self._firms = firms
-        self._year = as_of.year
-        self._updated_on = as_of.isoformat()
-        self._draw = ids.seeded(seed * 1000 + 5).random
-
-    def row_of(self, person: Person) -> list[str] | None:
-        draw = self._draw
-        age = person.age_in(self._year)
-        if not self._firms or not 21 <= age <= 59 or draw() > 0.56:
+    def write(self, block: Block) -> WrittenBlock | None:
+        """Make, spoil and write the table's part of a block; give what the truth needs to know of it."""
+        rows = self.table.make(block)
+        if rows is None or not len(rows):
             return None
-        firm = self._firms[int(draw() ** 2.5 * len(self._firms))]
-        year = self._year - 1 - int(draw() * (age - 20))
-        return [
-            person.id_number,
-            person.name,
-            firm.uscc,
-            firm.name,
-            f"{year}-{1 + int(draw() * 12):02d}-01",
-            str(4000 + 100 * int(draw() ** 2 * 180)),
-            "正常参保" if draw() < 0.93 else "暂停参保",
-            self._updated_on,
-        ]
+        written = self.spoiler.spoil(rows, block.people, block.index)
+        lines = self.writer.write(written, rows)
+        found = WrittenBlock(
+            rows=rows, spoiled=written, lines=lines, first_row=self.sums.rows + 1, first_true_row=self.entities + 1
+        )
+        self.sums.add(written.columns, len(written))
+        self.entities += len(rows)
+        self.struck += written.struck
+        for kind, count in written.counts.items():
+            self.faults[kind] = self.faults.get(kind, 0) + count
+        return found
+
+    def count(self) -> CopyCount:
+        faults = dict(sorted(self.faults.items()))
+        return CopyCount(
+            name=self.table.spec.resource,
+            agency=self.table.spec.agency,
+            path=self.path,
+            entities=self.entities,
+            rows=self.sums.rows,
+            absent=faults.get(ABSENT, 0),
+            duplicates=faults.get(DUPLICATE, 0) + faults.get(CHANGED_DUPLICATE, 0),
+            faults=faults,
+            faulty_rows=self.struck,
+        )
+
+
+def _finish_files(out: Path, copies: list[_Copy]) -> None:
+    """Close all parts, bind workbooks and zips, write bills and contracts."""
+    for copy in copies:
+        copy.writer.close()
+    by_path = sorted(copies, key=lambda copy: str(copy.path))
+    for path, group in groupby(by_path, key=lambda copy: copy.path):
+        members = sorted(group, key=copies.index)
+        bind(path, [(copy.table.spec, copy.writer) for copy in members])
+        write_bill(path, AGENCIES[members[0].table.spec.agency][0], [copy.sums for copy in members])
+    folder = out / "contracts"
+    folder.mkdir(exist_ok=True)
+    for copy in copies:
+        spec = copy.table.spec
+        (folder / f"{spec.resource}.odcs.yaml").write_text(contract_text(spec), encoding="utf-8")
 
 
 def _write_divisions(path: Path) -> None:
@@ -183,8 +203,14 @@ def _write_divisions(path: Path) -> None:
 
 
 def _count_namesakes(path: Path) -> int:
-    counts = pq.read_table(path, columns=["name"]).group_by("name").aggregate([("name", "count")])
-    return sum(count for count in counts.column("name_count").to_pylist() if count is not None and count > 1)
+    """People whose full name somebody else has; DuckDB counts within its own limit of memory."""
+    with duckdb.connect(config={"memory_limit": "256MB", "threads": _THREADS}) as engine:
+        found = engine.execute(
+            "with names as (select count(*) as people from read_parquet(?) group by name) "
+            "select coalesce(sum(people), 0) from names where people > 1",
+            [str(path)],
+        ).fetchone()
+    return int(found[0]) if found else 0
 
 
 def _report_text(report: CityReport) -> str:
@@ -193,5 +219,5 @@ def _report_text(report: CityReport) -> str:
     del fields["out"]
     fields["as_of"] = report.as_of.isoformat()
     for copy in fields["copies"].values():
-        copy["path"] = copy["path"].name
+        copy["path"] = f"{copy['agency']}/{copy['path'].name}"
     return json.dumps(fields, ensure_ascii=False, indent=2) + "\n"
