@@ -6,6 +6,7 @@ head, which is for official documents only.
 
 from __future__ import annotations
 
+import logging
 from functools import cache
 from html import escape
 from importlib import import_module
@@ -91,4 +92,6 @@ def _load_weasyprint() -> tuple[Any, Any]:
             "与中文字体（fonts-noto-cjk），或改用 HTML 形式。",
             private=str(problem),
         ) from None
+    for name in ("weasyprint", "weasyprint.progress", "fontTools"):
+        logging.getLogger(name).setLevel(logging.ERROR)  # each step of each page is news to nobody
     return weasyprint, urls.URLFetcher(allowed_protocols={"data"}, allow_redirects=False)
