@@ -74,9 +74,11 @@ NAVIGATION = (
 def plug() -> None:
     from datong.cases.contracts import CASE_KINDS, CASE_PAGES
     from datong.exchange import jobs
+    from datong.exchange.service.grants import holds_grant
     from datong.exchange.service.requests import RequestCase
     from datong.exchange.web import panels
     from datong.kernel.identity.contracts import KEY_REVOCATIONS
+    from datong.quality.contracts import REPORT_READERS
 
     for kind in ACTIONS:
         declare_action(kind)
@@ -88,6 +90,7 @@ def plug() -> None:
     CASE_KINDS.fill(RequestCase.key, RequestCase())
     CASE_PAGES.fill(RequestCase.key, "exchange:request")
     KEY_REVOCATIONS.fill("exchange", jobs.withdraw_key)
+    REPORT_READERS.fill("exchange.grants", holds_grant)
     handlers.on("grant.approved", "exchange.serve-grant", jobs.on_grant_approved)
     handlers.on("grant.revoked", "exchange.unserve-grant", jobs.on_grant_revoked)
     handlers.on("version.recorded", "exchange.serve-version", jobs.on_version_recorded)

@@ -68,7 +68,7 @@ ORDERS = NavItem(
     order=30,
     title_zh="数据质量",
     title_en="Quality",
-    icon="clipboard-check",
+    icon="circle-check",
     url_name="quality:orders",
 )
 

@@ -183,6 +183,16 @@ def find_grants(actor: Actor, *, resource_id: ResourceId | None = None) -> list[
     return [view for row in found if (view := _view_unless_altered(row, english))]
 
 
+def holds_grant(actor: Actor, resource_id: str) -> bool:
+    """Whether the actor's agency holds a grant of the resource that is in force: it may read its quality reports."""
+    if not actor.is_member or actor.agency_id is None:
+        return False
+    now = clock.now()
+    return Grant.objects.filter(
+        agency_id=actor.agency_id, resource_id=resource_id, state="active", valid_from__lte=now, valid_until__gt=now
+    ).exists()
+
+
 def _rows() -> QuerySet[Grant, Any]:
     return Grant.objects.select_related(*_RELATED)
 
