@@ -49,6 +49,8 @@ def everybody(status: int) -> dict[str, int]:
 MEMBERS_ONLY = expect(200, anonymous=302)
 SOURCE = {"kind": "http", "title": "接口", "url": "https://api.example.org/people"}
 SOURCE_SEEN = expect(404, anonymous=302, nobody=200, steward=200, approver=200, bureau=200)
+REPORT_SEEN = expect(404, anonymous=302, nobody=200, steward=200, approver=200, asker=200, bureau=200, auditor=200)
+"""A quality report: whoever oversees, provides or holds a grant."""
 OUTSIDERS_404 = {"stranger": 404, "security": 404, "operator": 404}
 """Who has no part in an exchange and does not oversee it."""
 
@@ -154,6 +156,39 @@ MATRIX: tuple[Row, ...] = (
         "/runs/{run_id}/changes",
         expect(404, anonymous=302, nobody=403, steward=200, approver=200, bureau=403),
     ),
+    # Quality: the source's, who oversees and who holds a grant read it; the owner's approver waives
+    Row("GET", "/quality/", MEMBERS_ONLY),
+    Row("GET", "/quality/league/", MEMBERS_ONLY),
+    Row("GET", "/quality/waivers/", MEMBERS_ONLY),
+    Row(
+        "GET",
+        "/quality/orders/{order_id}/",
+        expect(404, anonymous=302, nobody=200, steward=200, approver=200, bureau=200, auditor=200),
+    ),
+    Row("GET", "/quality/reports/{report_id}/{report_form}", REPORT_SEEN),
+    Row("GET", "/resources/{resource_id}/quality/", REPORT_SEEN),
+    Row("GET", "/resources/{resource_id}/quality/waive", MEMBERS_ONLY),
+    Row(
+        "POST",
+        "/resources/{resource_id}/quality/waive",
+        expect(403, anonymous=401, approver=302),
+        {"rule": "name.required", "until": "{next_month}", "reason": "历史数据暂无法补正"},
+    ),
+    Row(
+        "POST",
+        "/quality/waivers/{waiver_id}/end",
+        expect(404, anonymous=401, nobody=403, steward=403, approver=302, bureau=403, auditor=403),
+    ),
+    Row(
+        "GET",
+        "/resources/{resource_id}/quality/rows/{rule_id}",
+        expect(403, anonymous=302, steward=200, approver=200),
+    ),
+    Row(
+        "GET",
+        "/resources/{resource_id}/quality/rows/{rule_id}/csv",
+        expect(403, anonymous=302, steward=200, approver=200),
+    ),
     # Exchange: asking is a steward's for another agency's data; deciding and revoking the owner's approver's alone
     Row("GET", "/exchange/request/{resource_id}", MEMBERS_ONLY),
     Row("POST", "/exchange/request/{resource_id}", expect(403, anonymous=401, asker=302), ASK),
@@ -180,6 +215,11 @@ MATRIX: tuple[Row, ...] = (
         {"reason": "用途已经结束"},
     ),
     Row("GET", "/exchange/receipts/{log_index}/", expect(200, anonymous=302, **OUTSIDERS_404)),
+    # Conformance: reports are for every member to read; assessing is the owner's steward's and the bureau's
+    Row("GET", "/resources/{resource_id}/conformance", MEMBERS_ONLY),
+    Row("POST", "/resources/{resource_id}/conformance", expect(403, anonymous=401, steward=302, bureau=302)),
+    Row("GET", "/resources/{resource_id}/conformance/{report_number}/", MEMBERS_ONLY),
+    Row("GET", "/resources/{resource_id}/conformance/{report_number}/report.{report_file}", MEMBERS_ONLY),
     # Standards: for everybody to read; importing is the bureau's
     Row("GET", "/standards/", everybody(200)),
     Row("GET", "/standards/elements/", everybody(200)),

@@ -25,6 +25,8 @@ from datong.kernel.audit.log import AuditLog
 from datong.kernel.audit.notes import load_or_create_signer
 from datong.kernel.config import load_settings
 from datong.kernel.ids import ResourceId
+from datong.quality.assess.service import assess_resource
+from datong.quality.service import find_orders, record_run, waive_rule
 from datong.testing.cast import Cast, make_cast
 
 SALT = bytes(SALT_BYTES)
@@ -69,6 +71,12 @@ def make_scenario() -> Scenario:
     apply_contract(steward, text, base_version=None)
     run_id = start_run(steward, RESOURCE, io.BytesIO(CSV.encode()), "人口.csv", in_background=False)
     execute_run(run_id)
+    quality_report = record_run(run_id)
+    assert quality_report is not None
+    order = next(order for order in find_orders(steward) if order.severity == "reject")
+    waiver = waive_rule(
+        cast.actor("psb.approver"), RESOURCE, order.rule_id, until=clock.today(), reason="历史数据暂无法补正"
+    )
     source = sources.create_source(
         steward,
         SourceDraft(resource_id=RESOURCE, title="接口", kind="http", options={"url": "https://api.example.org/people"}),
@@ -92,15 +100,23 @@ def make_scenario() -> Scenario:
     assert granted.grant_id is not None
     waiting = exchange.request_access(asker, draft)
     log_index = write_exchange(cast, granted.grant_id)
+    report = assess_resource(steward, RESOURCE)
     return Scenario(
         cast=cast,
         ids={
             "resource_id": RESOURCE,
             "run_id": run_id,
+            "report_id": quality_report.id,
+            "report_form": "json",
+            "rule_id": "updated_on.type",
+            "order_id": order.id,
+            "waiver_id": waiver.id,
             "source_id": source.id,
             "request_id": waiting.id,
             "grant_id": granted.grant_id,
             "log_index": str(log_index),
+            "report_number": report.number,
+            "report_file": "html",
             "element_id": "DE-00001",
             "list_name": "sex",
             "list_code": "1",

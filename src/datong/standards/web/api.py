@@ -57,6 +57,7 @@ def show_list(request: HttpRequest, list_name: str) -> HttpResponse:
 
 @require_safe
 def show_element(_request: HttpRequest, element_id: str) -> HttpResponse:
+    """A data element, and the editions that it stands in."""
     element = get_element(element_id)
     return _answer({**asdict(element), "editions": [placed.edition.label for placed in find_placed(element_id)]})
 
