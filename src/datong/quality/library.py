@@ -33,6 +33,25 @@ from datong.quality.set_rules import set_rule_check
 
 def column_rule_checks(given: Given, column: Column, rule: QualityRule) -> Iterator[Check]:
     """The checks of one rule of a column, beyond those that `Column` already says in its fields."""
+    return _with_conditions(given, rule, _column_rule_checks(given, column, rule))
+
+
+def table_rule_checks(given: Given, rule: QualityRule) -> Iterator[Check]:
+    """The checks of one rule of the whole table."""
+    return _with_conditions(given, rule, _table_rule_checks(given, rule))
+
+
+def _with_conditions(given: Given, rule: QualityRule, checks: Iterator[Check]) -> Iterator[Check]:
+    """The checks, once their `when` and `exception` are known to be in the language."""
+    for check in checks:
+        for text in filter(None, (check.when, check.exception)):
+            from datong.quality.expressions import check_expression
+
+            check_expression(text, given.plans, rule=rule.name or rule.path)
+        yield check
+
+
+def _column_rule_checks(given: Given, column: Column, rule: QualityRule) -> Iterator[Check]:
     if rule.kind == "sql":
         yield _sql_check(given, rule, column.name)
         return
@@ -54,8 +73,7 @@ def column_rule_checks(given: Given, column: Column, rule: QualityRule) -> Itera
             raise unsupported(rule)
 
 
-def table_rule_checks(given: Given, rule: QualityRule) -> Iterator[Check]:
-    """The checks of one rule of the whole table."""
+def _table_rule_checks(given: Given, rule: QualityRule) -> Iterator[Check]:
     first = given.contract.columns[0]
     if rule.kind == "sql":
         yield _sql_check(given, rule, "")

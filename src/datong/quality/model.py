@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any, TypeVar
 
+from datong.catalog.contracts import ContractObjection
 from datong.catalog.values import Column, DataContract
 from datong.catalog.words import IdentifierKind, LogicalType
+from datong.kernel.failures import Failure
 from datong.quality.contracts import (
     Check,
     CheckKind,
@@ -85,6 +87,41 @@ def compile_checks(
         set_checks=set_checks,
         waived=waived,
     )
+
+
+def find_objections(contract: DataContract) -> list[ContractObjection]:
+    """What of a contract collection would refuse, rule by rule: fills the catalogue's slot for `contract lint`."""
+    columns = tuple(_column_plan(column) for column in contract.columns)
+    plans = {plan.name: plan for plan in columns}
+    given = Given(contract=contract, as_of=date(2000, 1, 1), history=History(), plans=plans)
+    found = []
+    for place, column in enumerate(contract.columns):
+        for rule in live_rules(column.rules):
+            found += _objections(rule.path, lambda c=column, r=rule: list(column_rule_checks(given, c, r)))
+        if column.code_list:
+            path = f"schema[0].properties[{place}]"
+            found += _objections(path, lambda c=column: [get_code_list(c.code_list)])
+    for rule in live_rules(contract.rules):
+        found += _objections(rule.path, lambda r=rule: list(table_rule_checks(given, r)))
+    found += _objections("schema[0]", lambda: list(_declared_keys(given)))
+    return found
+
+
+def _objections(path: str, compile_one: Callable[[], Any]) -> list[ContractObjection]:
+    try:
+        compile_one()
+    except Failure as refused:
+        return [
+            ContractObjection(
+                path=path,
+                code=refused.code,
+                message=refused.title,
+                message_zh=refused.title_zh,
+                remedy=refused.hint,
+                remedy_zh=refused.hint_zh or refused.hint,
+            )
+        ]
+    return []
 
 
 def _numbered(checks: list[_Check]) -> list[_Check]:

@@ -77,9 +77,12 @@ def plug() -> None:
     for kind in ACTIONS:
         declare_action(kind)
     from datong.cases.contracts import CASE_KINDS, CASE_PAGES
+    from datong.catalog.contracts import CONTRACT_CHECKS
     from datong.quality import jobs
+    from datong.quality.model import find_objections
     from datong.quality.service.orders import QualityOrder
 
+    CONTRACT_CHECKS.fill("quality", find_objections)
     CASE_KINDS.fill(QualityOrder.key, QualityOrder())
     CASE_PAGES.fill(QualityOrder.key, "quality:order")
     for event in ("run.finished", "run.blocked", "run.failed"):

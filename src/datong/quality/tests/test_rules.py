@@ -24,6 +24,7 @@ from datong.quality.tests.rules_contract import (
     NAMES,
     broken_by_ibis,
     broken_by_sql,
+    contract_of,
     open_rows,
     plan_of,
 )
@@ -346,3 +347,20 @@ def test_a_pattern_that_engines_read_differently_is_duckdb_only() -> None:
     plan = plan_of(COLUMNS.replace("[A-Z]{2}[0-9]{1,3}", "[A-Z]{2}\\\\d+"))
     check = next(check for check in plan.row_checks if check.kind is CheckKind.PATTERN)
     assert "DuckDB only" in (ibis_checks.why_duckdb_only(check) or ("", ""))[1]
+
+
+def test_lint_says_which_rules_collection_would_refuse() -> None:
+    from datong.catalog.odcs import find_objections
+
+    rules = """
+      - {type: custom, engine: datong, implementation: nothing <= amount, name: 一}
+      - {metric: rowCount, mustBeGreaterThan: 1}
+      - type: custom
+        engine: datong
+        implementation: amount > 0
+        customProperties: [{property: when, value: "read_csv('x')"}]
+"""
+    found = find_objections(contract_of(more=rules))
+    assert [finding.code for finding in found] == ["rule-unsupported", "rule-unsupported"]
+    assert [finding.path for finding in found] == ["schema[0].quality[2]", "schema[0].quality[4]"]
+    assert find_objections(contract_of()) == ()
