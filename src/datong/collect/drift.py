@@ -257,6 +257,7 @@ def _columns_differ(
     renamings: Mapping[str, tuple[int, ColumnFinding]],
 ) -> ColumnsDiffer:
     said, said_zh = [], []
+    titles = {column.name: _title_zh(column) for column in wanted}
     for label, label_zh, names in (
         ("Missing", "缺少", [column.name for column in missing]),
         ("Not in the contract", "契约中没有", [header[position] for position in extra]),
@@ -264,11 +265,11 @@ def _columns_differ(
     ):
         if names:
             said.append(f"{label}: {', '.join(names)}.")
-            said_zh.append(f"{label_zh}：{'、'.join(names)}。")
+            said_zh.append(f"{label_zh}：{'、'.join(titles.get(name, name) for name in names)}。")
     told = [finding for _, finding in renamings.values()]
     if told:
         said.append(f"Probably renamed: {', '.join(f'{f.header} is {f.column}' for f in told)}.")
-        said_zh.append(f"可能改了名：{'、'.join(f'“{f.header}”即{f.column}' for f in told)}。")
+        said_zh.append(f"可能改了名：{'、'.join(f'“{f.header}”即{titles[f.column]}' for f in told)}。")
     return ColumnsDiffer(
         " ".join(said) + " A header cell may be the column's name or its title.",
         hint_zh="".join(said_zh) + "表头可以写字段名，也可以写中文名称。",
@@ -279,6 +280,11 @@ def _columns_differ(
         present=list(header),
         suggestions=[asdict(finding) for finding in told],
     )
+
+
+def _title_zh(column: WantedColumn) -> str:
+    """The column's Chinese name where it has one."""
+    return next((alias for alias in column.aliases if not alias.isascii()), column.name)
 
 
 # Content -----------------------------------------------------------------------------------------------------------

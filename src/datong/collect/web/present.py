@@ -90,6 +90,8 @@ def run_steps(run: RunView) -> list[StepLine]:
             state = stopped.get(run.state, "" if run.is_final else "now")
             is_over = True
         note = _step_note(step, run)
+        if state == "bad" and run.state is RunState.BLOCKED:
+            note = zh_en("等待处理", "needs a decision")
         if step.seconds:
             note = zh_en("{note}　{s}秒", "{note} · {s} s", note=note, s=_seconds(step.seconds))
         lines.append(StepLine(state=state, title=pick(step.title_zh, step.title_en), note=note))

@@ -55,6 +55,8 @@ class Field:
     is_set: bool = False
     error: str = ""
     is_wide: bool = False
+    is_lost: bool = False
+    """A credential was typed into a form that came back; it has to be typed again."""
 
 
 def read_draft(data: QueryDict, resource_id: str, kind: SourceKind) -> SourceDraft:
@@ -136,6 +138,7 @@ def _field(spec: OptionSpec, value: str, is_set: bool, error: str) -> Field:  # 
         is_set=is_set,
         error=error,
         is_wide=spec.shape == "area",
+        is_lost=spec.secret and bool(value),
     )
 
 
