@@ -1,4 +1,4 @@
-"""The bill 对账单 that goes with every delivered file: what the sender says it holds."""
+"""The bill 对账单 that goes with every table: what the sender says it holds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -36,26 +35,23 @@ class TableSums:
                 total = kernels.sum(kernels.cast(numbers, pa.decimal128(28, 6))).as_py() or Decimal(0)
                 self.sums[column.name] = self.sums.get(column.name, Decimal(0)) + total
 
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "resource": self.spec.resource,
-            "rows": self.rows,
-            "control_sums": {name: f"{total.normalize():f}" for name, total in self.sums.items()},
-        }
 
-
-def write_bill(path: Path, agency: str, tables: list[TableSums]) -> Path:
-    """`FILE.bill.json` beside the file: name, bytes, sha256, and for each table its rows and control sums."""
-    bill = path.with_name(path.name + ".bill.json")
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+def write_bill(path: Path, digest: str, batch: str, table: TableSums) -> Path:
+    """`RESOURCE.bill.json` beside the file, in the words that `datong collect --bill` reads: rows and control sums of
+    the table, bytes and sha256 of the whole file (which may hold several tables)."""
+    bill = path.with_name(f"{table.spec.resource}.bill.json")
     told = {
-        "file": path.name,
-        "agency": agency,
+        "batch": batch,
+        "rows": table.rows,
         "bytes": path.stat().st_size,
         "sha256": digest,
-        "rows": sum(table.rows for table in tables),
-        "tables": [table.as_dict() for table in tables],
+        "sums": {name: f"{total.normalize():f}" for name, total in table.sums.items()},
     }
     bill.write_text(json.dumps(told, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     return bill
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,8 +15,8 @@ from typing import Final
 
 import duckdb
 
-from datong.testing.city.agencies import AGENCIES, TABLES, TABLES_BY_NAME
-from datong.testing.city.bills import TableSums, write_bill
+from datong.testing.city.agencies import TABLES, TABLES_BY_NAME
+from datong.testing.city.bills import TableSums, digest_of, write_bill
 from datong.testing.city.contracts import contract_text
 from datong.testing.city.faults import ABSENT, CHANGED_DUPLICATE, DIRT, DUPLICATE
 from datong.testing.city.firms import Register, make_firms, make_register
@@ -47,7 +47,7 @@ def build_city(
 ) -> CityReport:
     """Build the city. The same arguments give the same bytes.
 
-    In `out`: a folder for each agency (`psb/psb_population.csv` with `psb_population.csv.bill.json`, …),
+    In `out`: a folder for each agency (`psb/psb_population.csv` with `psb_population.bill.json`, …),
     `contracts/*.odcs.yaml`, `divisions.csv` (the invented codes, for a deployment's `<home>/divisions.csv`),
     `city.json` (the report) and `truth/` (see `truth.py`).
 
@@ -82,7 +82,7 @@ def build_city(
             if progress:
                 progress(block_people.first + len(block_people))
     truth.close()
-    _finish_files(out, copies)
+    _finish_files(out, copies, f"anlan-{seed}-{people}-{dirt}")
     _write_divisions(out / "divisions.csv")
     report = CityReport(
         out=out,
@@ -177,7 +177,7 @@ class _Copy:
         )
 
 
-def _finish_files(out: Path, copies: list[_Copy]) -> None:
+def _finish_files(out: Path, copies: list[_Copy], city: str) -> None:
     """Close all parts, bind workbooks and zips, write bills and contracts."""
     for copy in copies:
         copy.writer.close()
@@ -185,7 +185,9 @@ def _finish_files(out: Path, copies: list[_Copy]) -> None:
     for path, group in groupby(by_path, key=lambda copy: copy.path):
         members = sorted(group, key=copies.index)
         bind(path, [(copy.table.spec, copy.writer) for copy in members])
-        write_bill(path, AGENCIES[members[0].table.spec.agency][0], [copy.sums for copy in members])
+        digest = digest_of(path)
+        for copy in members:
+            write_bill(path, digest, f"{city}-{copy.table.spec.resource}", copy.sums)
     folder = out / "contracts"
     folder.mkdir(exist_ok=True)
     for copy in copies:

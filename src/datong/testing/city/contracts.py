@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 
 from datong.testing.city.model import ColumnSpec, TableSpec
 
+GEOMETRY = "geometry"
 _PHYSICAL = {"date": "date", "integer": "bigint", "number": "decimal(18,6)"}
 _FORMATS = {"xlsx": "excel", "pgsql": "", "mysql": ""}
 """Forms under the name that `reading` has for them; a dump is restored and read as a database, so it has none."""
@@ -37,7 +38,7 @@ def _contract(spec: TableSpec) -> dict[str, Any]:
         "name": spec.resource,
         "businessName": spec.title,
         "dataGranularityDescription": spec.granularity,
-        "properties": [_property(spec, column) for column in spec.columns],
+        "properties": [*[_property(spec, column) for column in spec.columns], *_geometry(spec)],
     }
     if spec.rules:
         table["quality"] = [
@@ -101,7 +102,7 @@ def reading_of(spec: TableSpec) -> dict[str, Any]:
     elif spec.preamble:
         found["first_row"] = len(spec.preamble) + 1
     if spec.footer:
-        found["last_rows_ignored"] = len(spec.footer)
+        found["footer_pattern"] = f"^{spec.footer[0][:2]}"
     if spec.record:
         found["record_path"] = spec.record
     if any(column.path for column in spec.columns):
@@ -148,6 +149,22 @@ def _property(spec: TableSpec, column: ColumnSpec) -> dict[str, Any]:
         }
     )
     return found
+
+
+def _geometry(spec: TableSpec) -> list[dict[str, Any]]:
+    """The feature's shape, which a GeoJSON file keeps beside its properties."""
+    if spec.form != "geojson":
+        return []
+    custom = _custom({"titleEn": "Geometry"})
+    return [
+        {
+            "name": GEOMETRY,
+            "businessName": "图形",
+            "logicalType": "string",
+            "classification": "一般1级",
+            "customProperties": custom,
+        }
+    ]
 
 
 def _options(column: ColumnSpec) -> dict[str, Any]:

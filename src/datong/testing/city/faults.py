@@ -58,7 +58,8 @@ class Layout:
     required: tuple[int, ...]
     coded: Mapping[int, tuple[str, ...]]
     money: tuple[int, ...]
-    limits: Mapping[int, float]
+    limits: Mapping[int, tuple[float, float]]
+    """Least and greatest value that the contract lets pass."""
     swaps: tuple[tuple[int, int], ...]
     updated: int | None
     is_delimited: bool
@@ -97,7 +98,11 @@ def layout_of(spec: TableSpec) -> Layout:
         required=tuple(place for place, column in columns if column.required and not column.key),
         coded={place: _wrong_codes(column.values) for place, column in columns if column.role in ("coded", "sex")},
         money=tuple(place for place, column in columns if column.unit == "万元"),
-        limits={place: float(column.maximum) for place, column in columns if column.maximum is not None},
+        limits={
+            place: (float(column.minimum or 0), float(column.maximum))
+            for place, column in columns
+            if column.maximum is not None
+        },
         swaps=tuple(
             (place_of[one], place_of[other])
             for one, other in spec.swaps
@@ -328,7 +333,8 @@ def _unit_slip(row: list[str], layout: Layout, draw: Draw) -> None:
 def _out_of_range(row: list[str], layout: Layout, draw: Draw) -> None:
     columns = list(layout.limits)
     column = columns[pick(draw, len(columns))]
-    row[column] = str(-1 - pick(draw, 90)) if draw() < 0.3 else str(int(layout.limits[column]) * 10 + 999)
+    least, most = layout.limits[column]
+    row[column] = str(int(least) - 1 - pick(draw, 90)) if draw() < 0.3 else str(int(most) * 10 + 999)
 
 
 def _bad_phone(row: list[str], layout: Layout, draw: Draw) -> None:

@@ -1,4 +1,7 @@
-"""Records with named fields: JSON lines, nested JSON, XML and GeoJSON. Positions are ordinals of records from 1."""
+"""Records with named fields: JSON lines, nested JSON, XML and GeoJSON.
+
+Positions are ordinals of records from 1, but in XML the physical lines on which records begin.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +24,9 @@ _XML_ESCAPES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 class _RecordWriter:
     """What they share: a head, records with something between, a tail."""
 
-    def __init__(self, spec: TableSpec, path: Path, *, head: str, between: str, tail: str) -> None:
+    def __init__(self, spec: TableSpec, path: Path, *, head: str, between: str, tail: str, head_lines: int = 0) -> None:
         self._spec, self._between, self._tail = spec, between, tail
+        self._head_lines = head_lines
         self._file = LineFile(path, spec.encoding)
         self._file.write(head)
         self._count = 0
@@ -35,7 +39,7 @@ class _RecordWriter:
                 self._file.write(first)
                 lines = lines.slice(1)
             self._file.write_lines(lines)
-        begins = self._count + 1 + np.arange(len(block), dtype=np.int64)
+        begins = self._head_lines + self._count + 1 + np.arange(len(block), dtype=np.int64)
         self._count += len(block)
         return begins
 
@@ -108,7 +112,7 @@ class GeoJsonWriter(_RecordWriter):
 class XmlWriter(_RecordWriter):
     def __init__(self, spec: TableSpec, path: Path) -> None:
         head = f'<?xml version="1.0" encoding="UTF-8"?>\n<data source="{spec.agency}" table="{spec.resource}">\n'
-        super().__init__(spec, path, head=head, between="", tail="</data>\n")
+        super().__init__(spec, path, head=head, between="", tail="</data>\n", head_lines=2)
 
     def _record(self, block: Spoiled, rows: Rows) -> list[Any]:  # noqa: ARG002
         parts: list[Any] = [f"<{self._spec.record}>"]
