@@ -85,13 +85,20 @@ class PlainOffice:
         title: str = "测试物件",
         text: str = THINGS,
         columns: dict[str, Any] | None = None,
+        blocks: str = "",
         **words: Any,
     ) -> None:
         """Apply the contract; `words` are customProperties of the contract, `columns` cleaning by column."""
         steps = {f"{name}_cleaning": "[]" for name in ("name", "at", "amount")}
         steps |= {f"{name}_cleaning": orjson.dumps(value).decode() for name, value in (columns or {}).items()}
         text = text.format(
-            id=self.resource_id, agency=self.office.agency, mode=mode, version=version, title=title, **steps
+            id=self.resource_id,
+            agency=self.office.agency,
+            mode=mode,
+            version=version,
+            title=title,
+            blocks=blocks,
+            **steps,
         )
         for name, value in words.items():
             text += f"  - {{property: {name}, value: {orjson.dumps(value).decode()}}}\n"

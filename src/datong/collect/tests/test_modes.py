@@ -25,8 +25,10 @@ from datong.collect.service import (
 )
 from datong.collect.tests.conftest import Office
 from datong.collect.tests.plain import THINGS, PlainOffice, make_plain_office
+from datong.kernel import clock
 from datong.kernel.failures import NotAllowed
 from datong.lake import service as lake
+from datong.quality import service as quality
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -117,6 +119,37 @@ def test_one_run_in_another_mode(plain: PlainOffice) -> None:
     plain.apply(mode="replace", text=keyless, version="2.0.0")
     with pytest.raises(ModeUnsupported):
         plain.collect("1,甲,2024-01-01,1", mode="diff")
+
+
+BLOCKING = """    quality:
+      - type: custom
+        engine: datong
+        name: 金额不得为空
+        implementation: amount is not null
+        customProperties:
+          - {{property: blocks, value: {blocks}}}
+"""
+
+
+@pytest.mark.parametrize("way_out", ["waiver", "repair"])
+def test_a_blocking_rule_stops_the_version_until_it_is_waived_or_mended(plain: PlainOffice, way_out: str) -> None:
+    text = THINGS.replace("slaProperties:", BLOCKING + "slaProperties:")
+    plain.apply(mode="replace", text=text, blocks="true")
+    run = plain.collect("1,甲,2024-01-01,1", "2,乙,2024-01-01,")
+    assert run.state is RunState.BLOCKED
+    assert [block.kind for block in run.blocks] == [BlockKind.RULE]
+    rule = run.blocks[0].facts["rule"]
+    still = execute_run(resume_run(plain.steward, run.id, "再试一次").id)  # type: ignore[arg-type]
+    assert still.state is RunState.BLOCKED, "nobody accepts a blocking rule by resuming"
+    assert len(cases.find_waiting(plain.steward, kind="collect.blocked")) == 1
+    if way_out == "waiver":
+        approver = plain.office.cast.actor(f"{plain.office.agency}.approver")
+        quality.waive_rule(approver, plain.resource_id, rule, until=clock.today(), reason="本月系统升级")
+    else:
+        plain.apply(mode="replace", text=text, blocks="false", version="1.1.0")
+    done = finish(resume_run(plain.steward, run.id, "已处理"))
+    assert done.state is RunState.DONE
+    assert plain.names()
 
 
 def finish(run: RunView) -> RunView:
