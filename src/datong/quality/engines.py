@@ -87,26 +87,24 @@ def _wait_for(process: subprocess.Popen[bytes], port: int) -> None:
 
 @contextmanager
 def _connect(address: str) -> Iterator[Any]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+    with warnings.catch_warnings():  # the client warns of versions of pandas at many of its imports
+        warnings.simplefilter("ignore", FutureWarning)
+        try:
             from pyspark.errors import PySparkException
             from pyspark.sql import SparkSession
-    except ImportError as error:
-        raise EngineUnavailable(
-            "The Spark client is not installed; `pip install datong[spark]`.",
-            hint_zh="未安装Spark客户端：pip install datong[spark]。",
-        ) from error
-    try:
-        session = SparkSession.builder.remote(address).create()
-        session.conf.set("spark.sql.session.timeZone", TIME_ZONE)
-    except PySparkException as error:
-        raise EngineUnavailable(
-            "Check its address.", hint_zh="请检查地址。", private=str(error), address=address
-        ) from error
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        except ImportError as error:
+            raise EngineUnavailable(
+                "The Spark client is not installed; `pip install datong[spark]`.",
+                hint_zh="未安装Spark客户端：pip install datong[spark]。",
+            ) from error
+        try:
+            session = SparkSession.builder.remote(address).create()
+            session.conf.set("spark.sql.session.timeZone", TIME_ZONE)
+        except PySparkException as error:
+            raise EngineUnavailable(
+                "Check its address.", hint_zh="请检查地址。", private=str(error), address=address
+            ) from error
+        try:
             yield ibis.pyspark.connect(session)
-    finally:
-        session.stop()
+        finally:
+            session.stop()

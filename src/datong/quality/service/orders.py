@@ -67,8 +67,7 @@ class QualityOrder:
 
 def is_finding(rule: RuleScore) -> bool:
     """Whether a rule's outcome is something that the provider has to mend."""
-    is_broken = rule.is_broken or (rule.kind == "shape" and rule.rows_bad > 0)
-    return is_broken and rule.is_evaluated and not rule.check_id.startswith(_NOT_THE_PROVIDERS)
+    return rule.is_broken and rule.is_evaluated and not rule.check_id.startswith(_NOT_THE_PROVIDERS)
 
 
 def settle_orders(run: EvaluatedRun, resource: ResourceView, waived: frozenset[str]) -> dict[str, int]:

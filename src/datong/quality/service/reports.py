@@ -53,7 +53,7 @@ def record_run(run_id: str) -> ReportView | None:
         return None
     resource = get_resource(run.resource_id)
     waived = find_waived_rules(run.resource_id, clock.today())
-    score = score_rules([_with_waiver(rule, waived) for rule in run.rules])
+    score = score_rules([_settled(rule, waived) for rule in run.rules])
     run = replace(run, rules=score.rules)
     grade_zh, grade_en = grade_titles(score.total)
     facts = {"title_en": resource.title_en, "score": score.total, "grade": grade_zh, "grade_en": grade_en}
@@ -85,8 +85,10 @@ def _read_run(run_id: str) -> EvaluatedRun | None:
     return None
 
 
-def _with_waiver(rule: RuleScore, waived: frozenset[str]) -> RuleScore:
-    return replace(rule, is_waived=True) if rule.check_id in waived else rule
+def _settled(rule: RuleScore, waived: frozenset[str]) -> RuleScore:
+    """The rule with its waiver; rows without the header's shape break a rule that is there only when they are."""
+    is_broken = rule.is_broken or (rule.kind == "shape" and rule.rows_bad > 0)
+    return replace(rule, is_broken=is_broken, is_waived=rule.is_waived or rule.check_id in waived)
 
 
 def _write_report(run: EvaluatedRun, resource: ResourceView, score: RunScore) -> Report:

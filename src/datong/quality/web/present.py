@@ -57,6 +57,7 @@ class OrderLine:
     severity: str
     tag: tuple[str, str]
     deadline: Deadline
+    rows_url: str
 
 
 def grade_of_report(score: float) -> str:
@@ -109,7 +110,9 @@ def rule_lines(report: ReportView, contract: DataContract, *, may_waive: bool, m
             score=rule["score"],
             tag=_verdict(rule),
             measured="" if rule["measured"] is None else f"{rule['measured']:g}",
-            rows_url=_rows_url(report, rule) if rule["rows_bad"] and may_read_rows else "",
+            rows_url=rows_url(report.resource_id, report.run_id, rule["check_id"], rule["severity"])
+            if rule["rows_bad"] and may_read_rows
+            else "",
             is_waivable=may_waive and rule["is_broken"] and not rule["is_waived"] and rule["kind"] != "shape",
         )
         for rule in rules
@@ -126,12 +129,15 @@ def _verdict(rule: Mapping[str, Any]) -> tuple[str, str]:
     return "ok", zh_en("通过", "holds")
 
 
-def _rows_url(report: ReportView, rule: Mapping[str, Any]) -> str:
-    """Refused rows are in their run's quarantine, with their lines; rows that were let in are in the version."""
-    if rule["severity"] == "reject":
-        pages, query = RUN_PAGES.values(), urlencode({"rule": rule["check_id"]})
-        return f"{reverse(pages[0], args=[report.run_id])}?{query}#quarantine" if pages else ""
-    return reverse("quality:rows", args=[report.resource_id, rule["check_id"]])
+def rows_url(resource_id: str, run: str, rule_id: str, severity: str) -> str:
+    """Refused rows are in their run's quarantine, with their lines; rows that were let in are in the version.
+
+    `run` is its id or number. "" where no part shows runs.
+    """
+    if severity == "warn":
+        return reverse("quality:rows", args=[resource_id, rule_id])
+    pages, query = RUN_PAGES.values(), urlencode({"rule": rule_id})
+    return f"{reverse(pages[0], args=[run])}?{query}#quarantine" if pages else ""
 
 
 def order_lines(orders: Sequence[OrderView]) -> list[OrderLine]:
@@ -144,6 +150,9 @@ def order_lines(orders: Sequence[OrderView]) -> list[OrderLine]:
             severity=pick(*SEVERITY_TITLES.get(order.severity, (order.severity, order.severity))),
             tag=_order_tag(order),
             deadline=deadline_of_order(order),
+            rows_url=rows_url(order.resource_id, order.last_run, order.rule_id, order.severity)
+            if order.rows_bad
+            else "",
         )
         for order in orders
     ]

@@ -32,6 +32,7 @@ from datong.ui.web.pages import render_page
 from datong.ui.web.words import is_chinese
 
 WAIVER_DAYS_SUGGESTED = 90
+ORDERS_SHOWN_MAX = 5
 FORMS = {
     "html": "text/html; charset=utf-8",
     "pdf": "application/pdf",
@@ -95,6 +96,7 @@ def show_report(request: HttpRequest, resource_id: str) -> HttpResponse:
     contract = catalog.get_contract(ResourceId(resource_id))
     may_waive = is_allowed(WAIVED, actor, subject)
     may_read_rows = is_allowed(ROWS_READ, actor, subject)
+    orders = order_lines(service.find_orders(actor, resource_id=resource_id))
     columns = sorted(report.content["columns"].items(), key=lambda item: item[1])
     context: dict[str, Any] = {
         "resource": resource,
@@ -107,7 +109,8 @@ def show_report(request: HttpRequest, resource_id: str) -> HttpResponse:
         "columns": [(contract.by_name.get(name), name, score) for name, score in columns],
         "trend": trend_chart(trend),
         "versions": list(reversed(trend)),
-        "orders": order_lines(service.find_orders(actor, resource_id=resource_id)),
+        "orders": orders,
+        "orders_shown": orders[:ORDERS_SHOWN_MAX],
         "waivers": service.find_waivers(actor, resource_id=resource_id, only_standing=True),
     }
     return render(request, "quality/report.html", context)
