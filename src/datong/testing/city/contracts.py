@@ -14,6 +14,16 @@ from ruamel.yaml import YAML
 from datong.testing.city.model import ColumnSpec, TableSpec
 
 GEOMETRY = "geometry"
+_CLEANING = {
+    "identifier": ("trim", "width", "upper"),
+    "reference": ("trim", "width", "upper"),
+    "date": ("trim", "width", "date"),
+    "birth_date": ("trim", "width", "date"),
+    "phone": ("width", "phone"),
+    "name": ("name",),
+    "address": ("trim",),
+}
+"""What is mended before checking, by the column's role."""
 _PHYSICAL = {"date": "date", "integer": "bigint", "number": "decimal(18,6)"}
 _FORMATS = {"xlsx": "excel", "pgsql": "", "mysql": ""}
 """Forms under the name that `reading` has for them; a dump is restored and read as a database, so it has none."""
@@ -146,6 +156,7 @@ def _property(spec: TableSpec, column: ColumnSpec) -> dict[str, Any]:
             "unit": column.unit,
             "verify": column.verify,
             "mask": column.mask,
+            "cleaning": list(_CLEANING.get(column.role, ())),
         }
     )
     return found
@@ -186,4 +197,4 @@ def _options(column: ColumnSpec) -> dict[str, Any]:
 
 
 def _custom(words: dict[str, Any]) -> list[dict[str, Any]]:
-    return [{"property": name, "value": value} for name, value in words.items() if value not in ("", False, None)]
+    return [{"property": name, "value": value} for name, value in words.items() if value not in ("", False, None, [])]

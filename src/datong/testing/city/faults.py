@@ -341,7 +341,7 @@ def _bad_phone(row: list[str], layout: Layout, draw: Draw) -> None:
     column = layout.phones[pick(draw, len(layout.phones))]
     value = row[column]
     if value:
-        row[column] = (value[:10], value + "0", f"{value[:3]}-{value[3:7]}-{value[7:]}", "无")[pick(draw, 4)]
+        row[column] = (value[:10], value + "0", f"0{value[1:]}", "无")[pick(draw, 4)]
 
 
 @cache

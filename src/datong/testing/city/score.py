@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -72,13 +72,17 @@ class CityScore:
 
 def score_quarantine(city: Path, resource: str, files: Sequence[Path]) -> CityScore:
     """Compare a run's quarantine (its CSV, in one or more files) with the labels of the table. CityUnreadable."""
+    return score_refused(city, resource, read_refused(files))
+
+
+def score_refused(city: Path, resource: str, refused: Mapping[int, Sequence[str]]) -> CityScore:
+    """The same from the refused lines themselves, each with the rules that refused it."""
     rows = _table(city, "rows", resource, ["line"])
     labels = _table(city, "labels", resource, ["line", "row", "kind", "true_row"])
     if not rows.num_rows:
         raise CityUnreadable(
             f"The city has no rows of `{resource}`.", hint_zh=f"城市里没有“{resource}”的数据。", resource=resource
         )
-    refused = read_refused(files)
     struck: dict[str, set[tuple[int, int]]] = {}
     for line, row, kind, true_row in zip(*(column.to_pylist() for column in labels.columns), strict=True):
         struck.setdefault(kind, set()).add((line, row or -true_row))
