@@ -38,7 +38,8 @@ from datong.quality.sql import Bindings, accepted_value_sql, enum_sql, name_sql,
 WORD_BITS = 60
 """Rules per BIGINT of a mark."""
 _BLOCK_BYTES = 1024 * 1024
-_UNDER_CHECK = "rows_under_check"
+_UNDER_CHECK, _EVERY_ROW = "rows_under_check", "rows_read"
+_ROW_BY_ROW = {CheckKind.FOREIGN_KEY, CheckKind.CROSS_TABLE}
 Execute = Callable[[duckdb.DuckDBPyConnection, str, Mapping[str, Any]], None]
 
 
@@ -447,13 +448,18 @@ def _refuses_by_sets(plan: CheckPlan) -> bool:
 
 
 def _run_set_checks(marked: Marked, references: Collection[str]) -> None:
-    """Each set check over the rows that no other check has refused; one whose other table is not there is left out."""
+    """Each set check; one whose other table is not there is left out.
+
+    What a row has in another table is asked of every row; what the table is as a whole, of the rows not refused.
+    """
     connection, plan, file = marked.connection, marked.plan, marked.file
     if not plan.set_checks:
         return
     columns = [f"s{i} as {name_sql(column.name)}" for i, column in enumerate(columns_read(plan.set_checks))]
+    rows = f"select {', '.join(['rowid as ordinal', *columns])} from marks"
+    connection.execute(f"create or replace temp view {_EVERY_ROW} as {rows}")
     connection.execute(
-        f"create or replace temp view {_UNDER_CHECK} as select {', '.join(['rowid as ordinal', *columns])} from marks "
+        f"create or replace temp view {_UNDER_CHECK} as {rows} "
         f"where not {_rejected_sql(plan)} and rowid not in (select ordinal from refused where {_rejected_sql(plan)})"
     )
     for position, check in enumerate(plan.set_checks, len(plan.checks)):
@@ -465,7 +471,7 @@ def _run_set_checks(marked: Marked, references: Collection[str]) -> None:
             if measured is not None:
                 marked.measured_by_check[check.id] = float(measured)
             continue
-        found = check.sql(_UNDER_CHECK)
+        found = check.sql(_EVERY_ROW if check.kind in _ROW_BY_ROW else _UNDER_CHECK)
         connection.execute(f"create or replace temp table failing as select distinct ordinal from ({found})")
         count = int(_one(connection, "select count(*) from failing")[0])
         marked.bad_by_check[check.id] = count
