@@ -325,6 +325,7 @@ class WaiverView:
     resource_title_en: str = ""
     agency_name: str = ""
     agency_name_en: str = ""
+    granted_by_en: str = ""
 
     def holds_on(self, day: date) -> bool:
         return self.ended_at is None and day <= self.until

@@ -9,6 +9,7 @@ from datong.catalog.service import find_titles, get_contract, get_resource
 from datong.kernel import clock
 from datong.kernel.action.service import action
 from datong.kernel.contracts import Actor, Subject
+from datong.kernel.identity.service import find_english_names
 from datong.kernel.ids import AgencyId, ResourceId
 from datong.kernel.limits import PAGE_ROWS_MAX, QUALITY_WAIVER_DAYS_MAX
 from datong.quality.contracts import Check, WaiverInvalid, WaiverNotFound, WaiverView
@@ -84,7 +85,11 @@ def find_waivers(actor: Actor, *, resource_id: str | None = None, only_standing:
         rows = rows.filter(ended_at__isnull=True, until__gte=clock.today())
     found = list(rows.order_by("-granted_at")[:PAGE_ROWS_MAX])
     titles = find_titles(waiver.resource_id for waiver in found)
-    return [_view(waiver, titles.get(waiver.resource_id, ("", ""))[1]) for waiver in found]
+    people = find_english_names(waiver.granted_by for waiver in found)
+    return [
+        _view(waiver, titles.get(waiver.resource_id, ("", ""))[1], people.get(waiver.granted_by, ""))
+        for waiver in found
+    ]
 
 
 def find_waived_rules(resource_id: ResourceId | str, day: date) -> frozenset[str]:
@@ -99,7 +104,7 @@ def find_waivable_rules(resource_id: ResourceId | str) -> tuple[Check, ...]:
     return compile_checks(contract, clock.today(), divisions=national_divisions()).all_checks
 
 
-def _view(waiver: Waiver, title_en: str = "") -> WaiverView:
+def _view(waiver: Waiver, title_en: str = "", granted_by_en: str = "") -> WaiverView:
     return WaiverView(
         id=waiver.id,
         resource_id=waiver.resource_id,
@@ -113,4 +118,5 @@ def _view(waiver: Waiver, title_en: str = "") -> WaiverView:
         resource_title_en=title_en,
         agency_name=waiver.agency.name,
         agency_name_en=waiver.agency.name_en,
+        granted_by_en=granted_by_en,
     )
