@@ -232,7 +232,7 @@ def _marks_sql(plan: CheckPlan, file: PlainFile, bindings: Bindings) -> str:
         bit = 1 << (position % WORD_BITS)
         broken = violation_sql(check, plan, bindings)
         words[position // WORD_BITS].append(f"case when {broken} then {bit} else 0 end")
-    word_columns = [f"{' | '.join(terms) or '0'} as w{i}" for i, terms in enumerate(words)]
+    word_columns = [f"({' | '.join(terms) or '0'})::bigint as w{i}" for i, terms in enumerate(words)]
     key_columns = [f"{_key_hash_sql(check)} as h{i}" for i, check in enumerate(plan.unique_checks)]
     inner = [f"({_inner_sql(file)})::integer as inner_lines"] if _has_inner(file) else []
     held = [f"{name_sql(column.name)} as s{i}" for i, column in enumerate(columns_read(plan.set_checks))]
