@@ -50,7 +50,8 @@ def _contract(spec: TableSpec) -> dict[str, Any]:
         "dataGranularityDescription": spec.granularity,
         "properties": [*[_property(spec, column) for column in spec.columns], *_geometry(spec)],
     }
-    if spec.rules:
+    rules = (*spec.rules, *_identity_rules(spec))
+    if rules:
         table["quality"] = [
             {
                 "name": title,
@@ -60,7 +61,7 @@ def _contract(spec: TableSpec) -> dict[str, Any]:
                 "dimension": "consistency",
                 "severity": severity,
             }
-            for title, comparison, severity in spec.rules
+            for title, comparison, severity in rules
         ]
     frequency: dict[str, Any] = {"property": "frequency", "value": spec.frequency[0]}
     if spec.frequency[1]:
@@ -77,6 +78,23 @@ def _contract(spec: TableSpec) -> dict[str, Any]:
         "slaProperties": [frequency],
         "customProperties": _custom(_contract_words(spec)),
     }
+
+
+def _identity_rules(spec: TableSpec) -> list[tuple[str, str, str]]:
+    """What an identity number says of birth and sex, held against the columns that say it too (GB 11643-1999, 4.2)."""
+    role = {column.role: column.name for column in spec.columns}
+    if not any(column.role == "identifier" and column.identifier == "resident_id" for column in spec.columns):
+        return []
+    number, found = role["identifier"], []
+    if day := role.get("birth_date"):
+        told = f"year({day}) * 10000 + month({day}) * 100 + day({day})"
+        found.append(("出生日期与公民身份号码一致", f"to_integer(substr({number}, 7, 8)) = {told}", "reject"))
+    if sex := role.get("sex"):
+        digit = f"substr({number}, 17, 1)"
+        male, female = f"matches({digit}, '[13579]')", f"matches({digit}, '[02468]')"
+        condition = f"({sex} = '1' and {male}) or ({sex} = '2' and {female})"
+        found.append(("性别与公民身份号码一致", condition, "reject"))
+    return found
 
 
 def _contract_words(spec: TableSpec) -> dict[str, Any]:
