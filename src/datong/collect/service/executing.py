@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
+from django.db.models import QuerySet
 
 from datong.catalog.service import get_contract, get_resource
 from datong.catalog.values import DataContract
@@ -191,22 +192,32 @@ def _refuse_superseded(run: Run) -> None:
 def find_same(run: Run) -> Run | None:
     """The run that already brought these bytes in this mode, if what it wrote still stands.
 
-    Appended rows stand whatever came after them, and under whatever contract they came; otherwise the version must be
-    the present one and the contract the same.
+    Appended rows stand whatever came after them, and under whatever contract they came, so that the same batch is never
+    added twice; otherwise the version must be the present one and the contract the same.
     """
-    done = Run.objects.filter(
-        resource_id=run.resource_id,
-        digest=run.digest,
-        mode=run.mode,
-        delimiter=run.delimiter,
-        state__in=[RunState.DONE, RunState.UNCHANGED],
-    ).exclude(pk=run.pk)
-    if run.mode != CollectMode.APPEND:
-        current = lake.current_version(ResourceId(run.resource_id))
-        if current is None:
-            return None
-        done = done.filter(contract_version=run.contract_version, version_id=current.id)
-    return done.order_by("-started_at").first()
+    done = _runs_of_same_bytes(run).filter(delimiter=run.delimiter, state__in=[RunState.DONE, RunState.UNCHANGED])
+    if run.mode == CollectMode.APPEND:
+        return next((other for other in done if _is_same_batch(run, other)), None)
+    current = lake.current_version(ResourceId(run.resource_id))
+    if current is None:
+        return None
+    return done.filter(contract_version=run.contract_version, version_id=current.id).first()
+
+
+def _runs_of_same_bytes(run: Run) -> QuerySet[Run]:
+    """The other runs of these bytes in this mode, latest first."""
+    same = Run.objects.filter(resource_id=run.resource_id, digest=run.digest, mode=run.mode)
+    return same.exclude(pk=run.pk).order_by("-started_at")
+
+
+def _is_same_batch(run: Run, other: Run) -> bool:
+    """Of two deliveries of equal bytes, whether they are one. A source numbers what it delivers, a sender may in the
+    bill; two different numbers are two batches, since two equal messages are two events."""
+    own, others = (
+        (each.origin_source, each.origin_cursor) if each.origin_cursor else (each.bill or {}).get("batch")
+        for each in (run, other)
+    )
+    return not own or not others or own == others
 
 
 # Writing -----------------------------------------------------------------------------------------------------------
@@ -280,8 +291,7 @@ def _refuse_appended(run: Run) -> None:
 
     A run that was killed after the lake's commit has its version recorded by then, whatever its row says.
     """
-    others = Run.objects.filter(resource_id=run.resource_id, digest=run.digest, mode=CollectMode.APPEND)
-    ids = list(others.exclude(pk=run.pk).values_list("pk", flat=True))
+    ids = [other.pk for other in _runs_of_same_bytes(run) if _is_same_batch(run, other)]
     version = lake.find_version_of_runs(ids) if ids else None
     if version is not None:
         raise AlreadyAppended(version)

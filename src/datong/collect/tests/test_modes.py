@@ -15,6 +15,7 @@ from datong.collect.contracts import (
     RunSuperseded,
     RunView,
 )
+from datong.collect.reconcile import make_bill
 from datong.collect.service import (
     execute_run,
     find_case,
@@ -48,6 +49,13 @@ def test_append_adds_a_batch_once(plain: PlainOffice) -> None:
     assert plain.names() == ["丁", "丙", "乙", "甲"]
     assert second.written["late"] == 1, "it is older than what the table had, and is appended all the same"
     assert second.written["inserted"] == 2
+    numbered = plain.collect("1,甲,2024-01-05,1", "2,乙,2024-01-05,2", bill=make_bill({"rows": 2, "batch": "B-2"}))
+    assert numbered.state is RunState.UNCHANGED, "the first came without a number: it may be the same"
+    for batch, state in (("B-3", "done"), ("B-3", "unchanged"), ("B-4", "done")):
+        bill = make_bill({"rows": 1, "batch": batch})
+        assert plain.collect("9,戊,2024-01-05,1", bill=bill).state == state, (
+            "equal bytes, numbered apart, are two batches"
+        )
     plain.apply(mode="append", version="1.1.0", title="改了名")
     assert plain.collect("1,甲,2024-01-05,1", "2,乙,2024-01-05,2").state is RunState.UNCHANGED
 
