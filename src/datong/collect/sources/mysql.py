@@ -75,7 +75,7 @@ def _connect(context: FetchContext, target: Target, statement_s: int) -> Any:
     )
     connection.connect(open_socket(target))
     with connection.cursor() as cursor:
-        is_mariadb = "mariadb" in str(connection.get_server_info()).lower()
+        is_mariadb = "mariadb" in _version(connection).lower()
         cursor.execute(
             f"set session max_statement_time = {statement_s}"
             if is_mariadb
@@ -92,7 +92,7 @@ class MysqlSession:
         self._connection = connection
         self._floats: frozenset[str] = frozenset()
         self.reached = str(target)
-        version = str(connection.get_server_info())
+        version = _version(connection)
         self.product = f"MariaDB {version}" if "mariadb" in version.lower() else f"MySQL {version}"
 
     def describe(self, base: str) -> list[SourceColumn]:
@@ -156,6 +156,11 @@ class MysqlSession:
                 return f"({literal} - interval {look_back} day)"
             case _:
                 return f"(cast({literal} as decimal(65, 30)) - {look_back})"
+
+
+def _version(connection: Any) -> str:
+    """MariaDB puts 5.5.5- before its own version, for old clients."""
+    return str(connection.get_server_info()).removeprefix("5.5.5-")
 
 
 def _shape(field: Any) -> CursorShape:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db import connection as database
@@ -25,6 +26,7 @@ from datong.collect.sources.contracts import (
     Trigger,
 )
 from datong.collect.sources.service.health import SOURCES, due_after_success, note_failure, note_success
+from datong.collect.sources.service.registry import POLLED
 from datong.collect.sources.service.rows import (
     OPEN_STATES,
     context_of,
@@ -145,6 +147,7 @@ def execute_fetch(fetch_id: str, progress: Callable[[int, str], None] = lambda _
 def _land(fetch: Fetch, row: Source, batch: Batch) -> None:
     """One transaction: the run, what the fetch brought, the ledger's line."""
     size_bytes = batch.path.stat().st_size
+    cursor = _numbered(row, batch)
     bill = read_bill(batch.bill.read_bytes(), batch.bill.name) if batch.bill is not None else None
     with transaction.atomic():
         run_id = collect.start_run(
@@ -152,7 +155,7 @@ def _land(fetch: Fetch, row: Source, batch: Batch) -> None:
             ResourceId(row.resource_id),
             batch.path,
             batch.filename,
-            origin=Origin(kind="source", source_id=row.id, cursor=dict(batch.cursor)),
+            origin=Origin(kind="source", source_id=row.id, cursor=cursor),
             bill=bill,
         )
         fault_point("source.before-record")
@@ -160,7 +163,7 @@ def _land(fetch: Fetch, row: Source, batch: Batch) -> None:
         fetch.state = FetchState.LANDED
         fetch.run_id, fetch.run_number = run_id, run.number
         fetch.filename, fetch.rows, fetch.bytes = batch.filename, batch.rows, size_bytes
-        fetch.cursor, fetch.seen, fetch.has_more = dict(batch.cursor), batch.seen, batch.has_more
+        fetch.cursor, fetch.seen, fetch.has_more = cursor, batch.seen, batch.has_more
         fetch.save()
         if batch.file is not None:
             SourceFile.objects.create(
@@ -171,6 +174,11 @@ def _land(fetch: Fetch, row: Source, batch: Batch) -> None:
                 modified_ns=batch.file.modified_ns,
                 digest=run.digest,
             )
+
+
+def _numbered(row: Source, batch: Batch) -> dict[str, Any]:
+    """The batch's cursor with its number: fetched again after a crash it has the same one, the next batch another."""
+    return {**batch.cursor, "batch": int(row.cursor.get("batch", 0)) + 1} if batch.cursor else {}
 
 
 def _actor_of(row: Source) -> Actor:
@@ -219,24 +227,34 @@ def on_run_finished(event: Event) -> None:
     _advance(row, fetch)
     _end(fetch, FetchState.DONE)
     row.fetched_at = clock.now()
-    note_success(row)
-    if fetch.has_more and row.enabled:
-        row.due_at = clock.now()
-        row.save(update_fields=["due_at"])
+    _go_on(row, fetch)
 
 
 def on_run_failed(event: Event) -> None:
-    """The run refused the batch. The cursor stays, so that its rows come again once the cause is mended — unless all of
-    them are kept in quarantine, or what was fetched cannot come again (messages) or is kept where it is (files)."""
+    """The run refused the batch, and has a case of its own. The cursor stays, so that its rows come again once the
+    cause is mended; unless all of them are kept in quarantine, or they are kept in landing and where they came from:
+    one bad file or batch of messages does not hold up the next.
+    """
     fetch = _lock_landed(event.payload["run"])
     if fetch is None:
         return
     row = Source.objects.select_for_update().get(pk=fetch.source_id)
     fetch.failure = dict(collect.get_run(event.payload["run"]).failure or {})
-    if event.payload.get("code") == _KEPT_IN_QUARANTINE or row.kind in {"mqtt", "folder", "sftp"}:
+    if fetch.failure.get("code") == _KEPT_IN_QUARANTINE or row.kind in POLLED:
         _advance(row, fetch)
-    _end(fetch, FetchState.FAILED)
-    note_failure(row, fetch.failure)
+        _end(fetch, FetchState.FAILED)
+        _go_on(row, fetch)
+    else:
+        _end(fetch, FetchState.FAILED)
+        note_failure(row, fetch.failure, opens_case=False)
+
+
+def _go_on(row: Source, fetch: Fetch) -> None:
+    """The source works; where more waits it is due at once."""
+    note_success(row)
+    if fetch.has_more and row.enabled:
+        row.due_at = clock.now()
+        row.save(update_fields=["due_at"])
 
 
 def _lock_landed(run_id: str) -> Fetch | None:

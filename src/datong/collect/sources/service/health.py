@@ -49,14 +49,14 @@ def note_case(actor: Actor, source_id: str) -> None:
     cases.decide_case(actor, CaseId(row.case_id), Decision.APPROVE, "")
 
 
-def note_failure(row: Source, problem: Mapping[str, Any]) -> None:
+def note_failure(row: Source, problem: Mapping[str, Any], *, opens_case: bool = True) -> None:
     """Count it, pause longer, open the case when none is open. In the caller's transaction; `row` is locked."""
     row.failures_in_row += 1
     row.last_failure = dict(problem)
     row.checked_at = clock.now()
     row.due_at = clock.now() + timedelta(seconds=pause_s(row.failures_in_row, problem)) if row.schedule else None
     with action(FAILED, SOURCES, subject_of(row), facts={**told(row), "code": problem.get("code", "")}):
-        if row.case_id is None:
+        if opens_case and row.case_id is None:
             row.case_id = _open_case(row, problem)
         row.save()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from datetime import datetime
 
 from django.db.models import QuerySet
 
@@ -11,6 +12,7 @@ from datong.catalog.service import get_contract, get_resource
 from datong.collect.sources.contracts import (
     CONNECTORS,
     ConnectionReport,
+    SourceBusy,
     SourceChanged,
     SourceDraft,
     SourceKind,
@@ -19,8 +21,8 @@ from datong.collect.sources.contracts import (
 from datong.collect.sources.options import complete_options, option_names, read_kind, wrong
 from datong.collect.sources.schedule import CYCLE, next_due, read_cron
 from datong.collect.sources.sealing import open_secrets, seal_secrets
-from datong.collect.sources.service.rows import context_of, find_row, subject_of, told, views_of
-from datong.collect.store.source_models import Source
+from datong.collect.sources.service.rows import OPEN_STATES, context_of, find_row, subject_of, told, views_of
+from datong.collect.store.source_models import Fetch, Source
 from datong.kernel import clock, ids
 from datong.kernel.action.service import action, check_permission
 from datong.kernel.config import Secret, load_settings
@@ -79,6 +81,8 @@ def change_source(actor: Actor, source_id: str, draft: SourceDraft, *, revision:
             raise SourceChanged("Load the page anew.", hint_zh="请重新打开页面再改。", revision=locked.revision)
         secrets = {**open_secrets(settings, row.id, bytes(locked.sealed)), **given}
         if any(locked.options.get(name) != options.get(name) for name in _CURSOR_OPTIONS):
+            if Fetch.objects.filter(source=locked, state__in=OPEN_STATES).exists():
+                raise SourceBusy("Wait until its run has ended.", hint_zh="请等上一批归集结束再改。", source=row.id)
             locked.cursor, locked.seen = {}, b""
             record.facts["cursor_reset"] = True
         locked.title, locked.options, locked.schedule = draft.title.strip(), options, schedule
@@ -178,7 +182,7 @@ def _check_secrets(kind: SourceKind, given: Mapping[str, Secret]) -> dict[str, S
     return {name: value for name, value in given.items() if value.reveal()}
 
 
-def _first_due(row: Source) -> object:
+def _first_due(row: Source) -> datetime | None:
     """Polled kinds are due at once, the others at their schedule's next time."""
     if not row.enabled or not row.schedule:
         return None

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from datong.collect.sources import service
-from datong.collect.sources.contracts import SourceView
+from datong.collect.sources.contracts import SourceBusy, SourceView
 from datong.collect.sources.tests.conftest import Desk, OtherDatabase
 from datong.collect.sources.tests.test_http import Api, options, serve
 from datong.collect.sources.tests.test_mqtt import execute_when_free, kill_at
@@ -31,7 +31,14 @@ def check_killed_at(point: str, desk: Desk, source: SourceView, folder: Path, ro
     assert all(desk.run_of(found).rows_quarantined == 0 for found in service.find_fetches(source.id))
 
 
-@pytest.mark.parametrize("point", ["source.after-read", "source.before-record", "source.after-landed"])
+@pytest.mark.parametrize(
+    "point",
+    [
+        pytest.param("source.after-read", marks=pytest.mark.slow),
+        "source.before-record",
+        pytest.param("source.after-landed", marks=pytest.mark.slow),
+    ],
+)
 def test_killed_while_fetching_from_a_database(
     point: str, desk_of: MakeDesk, other_database: OtherDatabase, tmp_path: Path
 ) -> None:
@@ -72,7 +79,7 @@ def test_a_cursor_moved_too_early_loses_rows_and_is_caught(
     def land_and_move(fetch: object, row: object, batch: object) -> None:
         row.cursor, row.seen = batch.cursor, batch.seen  # type: ignore[attr-defined]
         row.save()  # type: ignore[attr-defined]
-        raise fetching.SourceBusy("as if it had been killed here")
+        raise SourceBusy("as if it had been killed here")
 
     monkeypatch.setattr(fetching, "_land", land_and_move)
     desk.fetch(source)

@@ -11,6 +11,8 @@ from typing import Any
 
 import paramiko
 import pytest
+from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, OPEN_SUCCEEDED
+from paramiko.sftp import SFTP_OK
 
 from datong.collect.sources import service
 from datong.collect.sources.contracts import FetchState, FolderNotAllowed, HostKeyUnknown, SourceRefused
@@ -110,13 +112,13 @@ class _Server(paramiko.ServerInterface):
         self._client_key = client_key
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
-        return paramiko.OPEN_SUCCEEDED
+        return OPEN_SUCCEEDED
 
     def check_auth_password(self, username: str, password: str) -> int:
-        return paramiko.AUTH_SUCCESSFUL if (username, password) == ("drop", "geheim") else paramiko.AUTH_FAILED
+        return AUTH_SUCCESSFUL if (username, password) == ("drop", "geheim") else AUTH_FAILED
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
-        return paramiko.AUTH_SUCCESSFUL if username == "drop" and key == self._client_key else paramiko.AUTH_FAILED
+        return AUTH_SUCCESSFUL if username == "drop" and key == self._client_key else AUTH_FAILED
 
     def get_allowed_auths(self, username: str) -> str:
         return "password,publickey"
@@ -145,11 +147,11 @@ class _Files(paramiko.SFTPServerInterface):
 
     def rename(self, oldpath: str, newpath: str) -> int:
         os.rename(oldpath, newpath)
-        return paramiko.SFTP_OK
+        return SFTP_OK
 
     def mkdir(self, path: str, attr: Any) -> int:
         os.mkdir(path)
-        return paramiko.SFTP_OK
+        return SFTP_OK
 
 
 @pytest.fixture

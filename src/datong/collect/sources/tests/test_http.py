@@ -25,6 +25,7 @@ from datong.collect.sources.contracts import (
 from datong.collect.sources.tests.conftest import Desk
 from datong.collect.sources.tests.servers import in_thread
 from datong.kernel import clock
+from datong.kernel.limits import SOURCE_TRIES_MAX
 
 MakeDesk = Callable[[str], Desk]
 TOKEN = "geheim-令牌".encode().hex()
@@ -170,7 +171,7 @@ def test_busy_and_broken_answers_are_asked_again(desk_of: MakeDesk, api: Api) ->
 def test_a_broken_fetch_goes_on_at_its_page(desk_of: MakeDesk, api: Api) -> None:
     desk = desk_of("replace")
     source = desk.connect("http", options(api, **PAGINGS["page"]))
-    api.faults = ["", "", *["reset"] * reading.SOURCE_TRIES_MAX]
+    api.faults = ["", "", *["reset"] * SOURCE_TRIES_MAX]
     broken = desk.fetch(source)
     assert broken is not None
     assert (broken.failure or {})["code"] == "source-unreachable"

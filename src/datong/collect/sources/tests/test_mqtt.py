@@ -81,6 +81,18 @@ def test_messages_wait_at_the_broker_and_come_once(desk_of: MakeDesk, broker: in
     assert len(list(segments(source))) <= 2, "landed segments go"
 
 
+def test_two_equal_messages_in_two_batches_are_two_rows(desk_of: MakeDesk, broker: int) -> None:
+    """The batches agree byte for byte; a file handed in twice would be one."""
+    desk = desk_of("append")
+    source = connect(desk, broker)
+    for _ in range(2):
+        publish(broker, *readings(7))
+        fetch = desk.fetch(source)
+        assert fetch is not None
+        assert fetch.state is FetchState.DONE
+    assert [row["reading_id"] for row in desk.rows()] == [7, 7]
+
+
 def segments(source: SourceView) -> Iterator[Path]:
     from datong.kernel.config import load_settings
 
@@ -89,7 +101,13 @@ def segments(source: SourceView) -> Iterator[Path]:
 
 @pytest.mark.fault
 @pytest.mark.parametrize(
-    "point", ["source.mqtt-spooled", "source.after-read", "source.before-record", "source.after-landed"]
+    "point",
+    [
+        "source.mqtt-spooled",
+        pytest.param("source.after-read", marks=pytest.mark.slow),
+        pytest.param("source.before-record", marks=pytest.mark.slow),
+        pytest.param("source.after-landed", marks=pytest.mark.slow),
+    ],
 )
 def test_killed_and_fetched_again(point: str, desk_of: MakeDesk, broker: int, tmp_path: Path) -> None:
     check_killed_at(point, desk_of("append"), broker, tmp_path)
@@ -110,6 +128,7 @@ def check_killed_at(point: str, desk: Desk, broker: int, folder: Path, *plant: s
     assert sum(found.rows or 0 for found in service.find_fetches(source.id)) == 20
 
 
+@pytest.mark.slow
 @pytest.mark.fault
 def test_acknowledged_before_it_is_kept_a_message_is_lost_and_that_is_caught(
     desk_of: MakeDesk, broker: int, tmp_path: Path

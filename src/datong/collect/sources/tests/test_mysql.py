@@ -98,6 +98,7 @@ def test_rows_that_share_the_cursor_are_each_delivered_once(mode: str, desk_of: 
     assert desk.fetch(source) is None
 
 
+@pytest.mark.slow
 def test_a_naive_cursor_is_caught(desk: Desk, mariadb: MariaDb, monkeypatch: pytest.MonkeyPatch) -> None:
     """The planted violation."""
     monkeypatch.setattr(reading, "_write_late_rows", lambda *_args, **_more: None)

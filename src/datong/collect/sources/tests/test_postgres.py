@@ -67,7 +67,7 @@ def by_cursor(other: OtherDatabase, **more: str) -> dict[str, str]:
     return other.options(method="cursor", cursor="updated_at", **more)
 
 
-@pytest.mark.parametrize("mode", ["upsert", "append"])
+@pytest.mark.parametrize("mode", [pytest.param("upsert", marks=pytest.mark.slow), "append"])
 def test_rows_that_share_the_cursor_are_each_delivered_once(
     mode: str, desk_of: MakeDesk, other_database: OtherDatabase
 ) -> None:

@@ -49,7 +49,7 @@ def every_stored_text() -> str:
         cursor.execute("select tablename from pg_tables where schemaname = 'public'")
         tables = [name for (name,) in cursor.fetchall()]
         assert "collect_source" in tables
-        texts = []
+        texts: list[str] = []
         for table in tables:
             cursor.execute(f'select t::text from "{table}" t')
             texts.extend(text for (text,) in cursor.fetchall())
