@@ -185,7 +185,7 @@ QUALITY_ORDERS_PER_REPORT_MAX: Final = 200
 STANDARD_FILE_BYTES_MAX: Final = 32 * 1024 * 1024
 """One file of a code list, of divisions or of data elements to import."""
 STANDARD_ENTRIES_MAX: Final = 200_000
-STANDARD_SHOWN_ROWS_MAX: Final = 500
+STANDARD_SHOWN_ROWS_MAX: Final = 300
 """Entries of an edition, or differences between two, on one page or in one listing; the JSON has all."""
 
 # Collection
@@ -376,6 +376,8 @@ SYNONYM_CHARACTERS_MAX: Final = 40
 LINEAGE_DEPTH_MAX: Final = 12
 """Steps that lineage is followed up or down."""
 LINEAGE_EDGES_SHOWN_MAX: Final = 2000
+LINEAGE_REFERRING_MAX: Final = 200
+"""Other contracts that are read for references to a column."""
 LINEAGE_SEND_S_MAX: Final = 10
 """One event to the endpoint."""
 LINEAGE_SENT_AT_ONCE_MAX: Final = 200

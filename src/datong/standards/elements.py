@@ -10,6 +10,9 @@ from functools import lru_cache
 from datong.standards.contracts import Edition, EditionKind, Element, ElementUnknown
 from datong.standards.snapshot import load_shelf
 
+COMMON_SET = "common"
+"""The dictionary that ships. Other sets are layouts: a table that follows one is expected to have all its elements."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlacedElement:

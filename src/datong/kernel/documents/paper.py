@@ -25,7 +25,7 @@ PAPER_CSS: Final = """
 :root { --song: "Songti SC", "SimSun", "Noto Serif CJK SC", serif;
   --hei: "SimHei", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif; }
 html { font-family: var(--song); font-size: 10.5pt; line-height: 1.65; color: #14222a; background: #fff; }
-body { margin: 0 auto; max-width: 172mm; }
+body { margin: 0 auto; max-width: 172mm; } @media screen { body { padding: 12mm 6mm; } }
 h1 { font: 600 20pt/1.4 var(--hei); text-align: center; margin: 0 0 3mm; string-set: head content(); }
 .number { text-align: center; font: 10pt var(--hei); color: #43565f; margin: 0 0 8mm; }
 .number b { font-weight: 400; string-set: number content(); }

@@ -16,7 +16,7 @@ from datong.catalog.values import Column, DataContract
 from datong.catalog.words import LogicalType
 from datong.quality.assess.contracts import ValueShare
 from datong.quality.contracts import Check, CheckKind, CheckPlan, ColumnPlan, Dimension
-from datong.quality.sql import Bindings, name_sql, violation_sql
+from datong.quality.sql import Bindings, enum_sql, name_sql, violation_sql
 from datong.standards.code_lists import get_code_list
 from datong.standards.contracts import CodeListUnknown, Element
 from datong.standards.divisions import Divisions
@@ -66,24 +66,34 @@ def measure_values(
     counts = ["count(*)"]
     for check in plan.row_checks:
         broken = violation_sql(check, plan, bindings)
-        counts += [f"count({name_sql(check.column)})", f"count(*) filter (where coalesce({broken}, false))"]
+        counts += [
+            f"count({name_sql(check.column)})",
+            f"count(*) filter (where coalesce({broken}, false))",
+            f"count(*) filter (where {_titles_sql(check)})",
+        ]
     texts = ", ".join(f"{name_sql(name)}::varchar as {name_sql(name)}" for name in used)
     source = bindings.over(f"(select {texts} from {relation})")  # noqa: S608 - names quoted, values bound
     row = connection.execute(f"select {', '.join(counts)} from {source}", bindings.values).fetchone()  # noqa: S608
     assert row is not None
     shares: dict[str, list[ValueShare]] = {}
     for place, check in enumerate(plan.row_checks):
-        values_count, bad_count = row[1 + 2 * place], row[2 + 2 * place]
-        shares.setdefault(check.column, []).append(
-            ValueShare(
-                kind=check.kind.value,
-                zh=check.reason_zh,
-                en=check.reason_en,
-                values_count=values_count,
-                bad_count=bad_count,
-            )
-        )
+        share = _share(check, *row[1 + 3 * place : 4 + 3 * place])
+        shares.setdefault(check.column, []).append(share)
     return row[0], shares
+
+
+def _titles_sql(check: Check) -> str:
+    """True where a title of the code list stands in place of its code; its codes are not among the titles."""
+    titles = check.params.get("titles")
+    return f"try_cast({name_sql(check.column)} as {enum_sql(titles)}) is not null" if titles else "false"
+
+
+def _share(check: Check, values_count: int, bad_count: int, titles_count: int) -> ValueShare:
+    """Most often a bad code is the code's title: that is said, because it is mended in one step."""
+    zh, en = check.reason_zh, check.reason_en
+    if titles_count:
+        zh, en = f"{zh}（其中{titles_count:,}个写的是名称）", f"{en} ({titles_count:,} of them are titles)"
+    return ValueShare(kind=check.kind.value, zh=zh, en=en, values_count=values_count, bad_count=bad_count)
 
 
 def _text_or(column: Column) -> str:
@@ -100,8 +110,10 @@ def _checks(
     if is_text and element.identifier in _IDENTIFIER_KINDS:
         yield _identifier_check(column, element, contract, day, divisions)
     elif is_text and element.code_list and (values := _codes(column, element, day)):
-        reasons = f"不是{element.code_list}在{day}有效的代码", f"is no code of {element.code_list} in force on {day}"
-        yield _check(column, CheckKind.CODE_LIST, reasons, {"values": values})
+        listed = get_code_list(element.code_list)
+        reasons = f"不是{listed.title_zh}在{day}有效的代码", f"is no code of {listed.name} in force on {day}"
+        titles = tuple(sorted({*listed.titles(on=day).values()} - {*values}))
+        yield _check(column, CheckKind.CODE_LIST, reasons, {"values": values, "titles": titles})
     elif is_text and element.pattern:
         yield _check(column, CheckKind.PATTERN, ("不符合格式", "does not have its form"), {"pattern": element.pattern})
     elif is_text and form is not None and form.kind == "string":

@@ -59,13 +59,14 @@ def assess_resource(actor: Actor, resource_id: ResourceId, *, against: str = "")
     check_permission(CONFORMANCE_ASSESSED.verb, actor, subject)
     assessment = _assess(catalog.get_contract(resource_id), lake.current_version(resource_id), find_set(against))
     number, now = next_number("BZ"), clock.now()
+    day = clock.civil_date(now)
     result = encode_assessment(assessment)
     html = lay_out_report(
         assessment,
         number=number,
         agency=resource.agency_name,
         signer=actor.agency_name or "大同平台",
-        day=f"{clock.civil_date(now):%Y-%m-%d}",
+        day=f"{day.year}年{day.month}月{day.day}日",
     ).encode()
     pdf = _render_pdf(html.decode())
     label = f"{resource_id} {number}"

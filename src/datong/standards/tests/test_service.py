@@ -170,9 +170,9 @@ def test_division_history_is_imported_and_used_by_checks(bring_in: BringIn) -> N
     table = national_divisions()
     assert (before, table.last) == (dt.date(2014, 12, 31), dt.date(2019, 4, 30))
     assert table.name_at("310108", dt.date(2016, 6, 1)) is None
-    assert table.codes_after("372621", dt.date(1981, 1, 1), dt.date(2019, 4, 30)) == ("370100",)
+    assert table.codes_after("372621", dt.date(1981, 1, 1), dt.date(2019, 4, 30)) == ("371200",)
     steps = table.successors("372621", dt.date(1981, 1, 1), dt.date(2019, 4, 30))
-    assert [step.to_code for step in steps] == ["372602", "370901", "379004", "371200", "370100"]
+    assert [step.to_code for step in steps] == ["372602", "370901", "379004", "371200"]
     assert "310108" in get_code_list("gbt2260").values(dt.date(2014, 6, 1))
     assert "310108" not in get_code_list("gbt2260").values(dt.date(2017, 6, 1)), "planted: it ended before the date"
 

@@ -115,7 +115,7 @@ def test_the_share_of_values_is_exact_and_codes_that_ended_count_as_bad() -> Non
     rows = [
         ("11010519491231002X", "张伟", "2", "1949-12-31", "01", "990101", "x", "正常", "2026-01-01"),
         ("110105194912310021", "李娜", "7", "1990-03-07", "01", "990199", "x", "正常", "2026-01-01"),
-        ("11010519491231002X", "王" * 60, None, "1990-03-07", "99", "990101", "x", None, "2026-01-01"),
+        ("11010519491231002X", "王" * 60, None, "1990-03-07", "汉族", "990101", "x", None, "2026-01-01"),
     ]
     connection = duckdb.connect()
     names = [column.name for column in given.columns]
@@ -132,6 +132,7 @@ def test_the_share_of_values_is_exact_and_codes_that_ended_count_as_bad() -> Non
     assert found["division_code", "division"] == (3, 1), "planted: a code that ended before the day"
     assert found["ethnicity", "code-list"] == (3, 1)
     assert found["status", "code-list"] == (2, 2)
+    assert "其中1个写的是名称" in next(each.zh for each in shares["ethnicity"])
     assessed = assess_contract(given, DAY, values=shares, version=("ver_1", "2026.11.24-1", count))
     assert assessed.values_score is not None
     assert assessed.score == round((assessed.structure_score + assessed.values_score) / 2, 2)

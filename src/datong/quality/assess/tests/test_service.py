@@ -84,7 +84,7 @@ def test_the_page_asks_for_a_report_and_shows_it_in_both_languages(place: Cast, 
     here = f"/resources/{RESOURCE}/conformance"
     assert "还没有报告" in client.get(here).content.decode()
     assert f'href="{here}"' in client.get(f"/resources/{RESOURCE}/").content.decode()
-    sent = client.post(here, {"against": "common"})
+    sent = client.post(here, {"against": "credit_licence"})
     assert sent.status_code == 302
     [job] = jobs.find_jobs(name=ASSESS_JOB)
     assert "正在评估" in client.get(sent.headers["location"]).content.decode()

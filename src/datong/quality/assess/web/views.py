@@ -21,6 +21,7 @@ from datong.quality.assess.encoding import encode_assessment
 from datong.quality.scoring import grade_titles
 from datong.standards.browse import find_shelves
 from datong.standards.contracts import EditionKind
+from datong.standards.elements import COMMON_SET
 from datong.ui.web.pages import render_page
 
 
@@ -47,7 +48,7 @@ def show_conformance(request: HttpRequest, resource_id: str) -> HttpResponse:
     context = {
         "resource": resource,
         "may_assess": service.may_assess(actor, resource),
-        "sets": find_shelves(EditionKind.ELEMENTS),
+        "sets": [shelf for shelf in find_shelves(EditionKind.ELEMENTS) if shelf.name != COMMON_SET],
         "against": against,
         "job": _job(request.GET.get("job", "")),
         "reports": reports,
