@@ -35,6 +35,8 @@ class CodeInEdition:
     edition: Edition
     code: Code | None
     change: str
+    title_moved_to: str = ""
+    """The code that bears this title in the next edition, when it is another one: 集成电路制造 3963 → 3973."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +141,8 @@ def code_through_editions(name: str, code: str) -> list[CodeInEdition]:
     """What each edition of a list says of a code, oldest first."""
     found = []
     before: Code | None = None
-    for place, edition in enumerate(find_editions(name)):
+    editions = find_editions(name)
+    for place, edition in enumerate(editions):
         entry = next((each for each in reversed(edition.codes) if each.code == code), None)
         if place == 0 or (before is None and entry is None):
             change = ""
@@ -147,9 +150,16 @@ def code_through_editions(name: str, code: str) -> list[CodeInEdition]:
             change = "added" if before is None else "dropped"
         else:
             change = "retitled" if before.title_zh != entry.title_zh else "same"
-        found.append(CodeInEdition(edition=edition, code=entry, change=change))
+        moved = _title_in(editions[place + 1], entry) if entry and place + 1 < len(editions) else ""
+        found.append(CodeInEdition(edition=edition, code=entry, change=change, title_moved_to=moved))
         before = entry
     return found
+
+
+def _title_in(edition: Edition, entry: Code) -> str:
+    """The only other code of the same title, deepest level first; empty when the code itself keeps the title."""
+    same = [each.code for each in edition.codes if each.title_zh == entry.title_zh]
+    return "" if entry.code in same or not same else max(same, key=len)
 
 
 def view_division(code: str, day: dt.date) -> DivisionView:

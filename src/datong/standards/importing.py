@@ -189,6 +189,13 @@ def _read_csv(reading: Reading, name: str, text: str) -> None:
         reading.elements += _each(reading, rows, _read_element_row)
     elif set(heads) >= CODE_HEADS:
         reading.codes += _each(reading, rows, _read_code_row)
+    elif {"snapshot", "event"} <= set(heads):
+        reading.add(
+            name,
+            1,
+            "这是变更清单，不是代码表；请导入历史表（code,name,first_seen,last_seen），变更由它推得",
+            "is a list of changes and no table; import the history (code,name,first_seen,last_seen), which tells them",
+        )
     else:
         reading.add(
             name,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from datong.kernel.failures import BadInput
-from datong.kernel.ids import ResourceId
+from datong.kernel.ids import ResourceId, VersionId
 from datong.kernel.terminal import ask_actor
 from datong.quality.assess.contracts import Assessment, ReportView
 from datong.quality.assess.encoding import encode_assessment
@@ -23,6 +23,7 @@ def assess(
     target: Annotated[str, typer.Argument(help="A resource's id, or a contract file (.yaml).")],
     against: Annotated[str, typer.Option(help="A set of data elements that must all be there.")] = "",
     member: Annotated[str, typer.Option("--as", metavar="MEMBER", help="With a resource: the member who acts.")] = "",
+    version: Annotated[str, typer.Option(help="With a resource: the id of a version; without it, the current.")] = "",
     pdf: Annotated[Path | None, typer.Option(help="With a resource: write the signed PDF here.")] = None,
     html: Annotated[Path | None, typer.Option(help="With a resource: write the signed HTML here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -41,7 +42,9 @@ def assess(
         _print(service.assess_unkept(load_contract(Path(target)), against=against), as_json=as_json)
         return
     actor = ask_actor(member)
-    report = service.assess_resource(actor, ResourceId(target), against=against)
+    report = service.assess_resource(
+        actor, ResourceId(target), against=against, version_id=VersionId(version) if version else None
+    )
     for path, name in ((pdf, "pdf"), (html, "html")):
         if path is not None:
             path.write_bytes(service.read_report_file(ResourceId(target), report.number, name, actor)[0])

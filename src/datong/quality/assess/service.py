@@ -14,11 +14,11 @@ from datong.kernel.config import load_settings
 from datong.kernel.contracts import Actor, Subject
 from datong.kernel.documents import PdfUnavailable, render_pdf, sign_document
 from datong.kernel.failures import NotFound
-from datong.kernel.ids import AgencyId, JobId, ResourceId
+from datong.kernel.ids import AgencyId, JobId, ResourceId, VersionId
 from datong.kernel.jobs import service as jobs
 from datong.kernel.numbers.service import next_number
 from datong.lake import service as lake
-from datong.lake.contracts import VersionView
+from datong.lake.contracts import VersionNotFound, VersionView
 from datong.lake.engine import get_lake
 from datong.lake.tables import at_snapshot
 from datong.quality.assess.contracts import Assessment, ReportUnknown, ReportView
@@ -49,15 +49,20 @@ def preview(resource_id: ResourceId, actor: Actor, *, against: str = "") -> Asse
     return assess_contract(catalog.get_contract(resource_id), clock.today(), against=find_set(against))
 
 
-def assess_resource(actor: Actor, resource_id: ResourceId, *, against: str = "") -> ReportView:
-    """Assess the current contract and the current version, sign the report and keep it. NotFound for an unknown set.
+def assess_resource(
+    actor: Actor, resource_id: ResourceId, *, against: str = "", version_id: VersionId | None = None
+) -> ReportView:
+    """Assess the current contract and a version (the current one unless named), sign the report and keep it.
+
+    NotFound for an unknown set, VersionNotFound for a version of another resource.
 
     One scan of the table; some seconds for some million rows. The score is written down on the resource as a facet.
     """
     resource = catalog.get_resource(resource_id, actor)
     subject = subject_of(resource)
     check_permission(CONFORMANCE_ASSESSED.verb, actor, subject)
-    assessment = _assess(catalog.get_contract(resource_id), lake.current_version(resource_id), find_set(against))
+    version = _version(resource_id, version_id)
+    assessment = _assess(catalog.get_contract(resource_id), version, find_set(against))
     number, now = next_number("BZ"), clock.now()
     day = clock.civil_date(now)
     result = encode_assessment(assessment)
@@ -176,6 +181,17 @@ def _assess(contract: DataContract, version: VersionView | None, against: Editio
             connection, at_snapshot(version.table, version.snapshot), replace(plan, row_checks=tuple(kept))
         )
     return assess_contract(contract, day, against=against, values=shares, version=(version.id, version.label, rows))
+
+
+def _version(resource_id: ResourceId, version_id: VersionId | None) -> VersionView | None:
+    if version_id is None:
+        return lake.current_version(resource_id)
+    version = lake.get_version(version_id)
+    if version.resource_id != resource_id:
+        raise VersionNotFound(
+            f"{version_id} is a version of another resource.", hint_zh="该数据版本属于另一资源。", version=version_id
+        )
+    return version
 
 
 def _divisions() -> Divisions:

@@ -84,6 +84,8 @@ def test_the_bureau_imports_from_the_page(
     assert "改名 213" in compared
     through = text_of(client, "/standards/lists/gbt4754/codes/3963/")
     assert "改名" in through
+    assert "下一版中此名称的代码为" in through
+    assert ">3973<" in through
 
 
 def test_a_file_that_is_no_standard_comes_back_with_its_findings(client: Client, cast: Cast) -> None:

@@ -17,8 +17,10 @@ from datong.collect.service import execute_run, start_run
 from datong.kernel.config import load_settings
 from datong.kernel.documents import DocumentInvalid, load_public_keys, verify_document
 from datong.kernel.failures import NotAllowed, NotFound
-from datong.kernel.ids import ResourceId
+from datong.kernel.ids import ResourceId, VersionId
 from datong.kernel.jobs import service as jobs
+from datong.lake import service as lake
+from datong.lake.contracts import VersionNotFound
 from datong.quality.assess import service
 from datong.quality.assess.jobs import ASSESS_JOB
 from datong.testing.cast import Cast
@@ -67,6 +69,15 @@ def test_a_report_is_never_changed(place: Cast) -> None:
     with pytest.raises(DatabaseError, match="never changed"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("update standards_conformance_report set score = 100")
     assert service.get_report(RESOURCE, report.number, place.actor("data.bureau")).score == report.score
+
+
+def test_a_version_may_be_named_and_must_be_there(place: Cast) -> None:
+    steward = place.actor("psb.steward")
+    version = lake.current_version(RESOURCE)
+    assert version is not None
+    assert service.assess_resource(steward, RESOURCE, version_id=version.id).assessment.version_id == version.id
+    with pytest.raises(VersionNotFound):
+        service.assess_resource(steward, RESOURCE, version_id=VersionId("ver_nothing"))
 
 
 def test_who_may_assess(place: Cast) -> None:
