@@ -75,7 +75,7 @@ def fill(entries: int) -> Any:
     with connection.cursor() as cursor:
         with cursor.copy(
             "copy catalog_resource (id, agency_id, title_zh, title_en, description, directory_code, sharing, "
-            "update_cycle, grade_max, columns_count, current_version, state, search_text, created_at, updated_at) "
+            "update_cycle, grade_max, columns_count, current_version, state, created_at, updated_at) "
             "from stdin"
         ) as out:
             rows = [_record(number, agencies, rng) for number in range(entries)]
@@ -119,7 +119,7 @@ def _record(number: int, agencies: list[Any], rng: Any) -> dict[str, Any]:
             "mode:verify", "mode:batch", f"class:{1 + number % 3}", f"quality:{(60, 75, 90)[number % 3]}",
         ],
         "resource": [
-            resource_id, agency.id, title, "", description, "", sharing, "daily", grade, 8, "1.0.0", "active", "",
+            resource_id, agency.id, title, "", description, "", sharing, "daily", grade, 8, "1.0.0", "active",
             at, at,
         ],
     }  # fmt: skip

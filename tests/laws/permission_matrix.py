@@ -106,6 +106,8 @@ MATRIX: tuple[Row, ...] = (
     Row("GET", "/resources/suggest", MEMBERS_ONLY),
     Row("GET", "/resources/{resource_id}/", MEMBERS_ONLY),
     Row("GET", "/resources/{resource_id}/contract", MEMBERS_ONLY),
+    Row("GET", "/resources/{resource_id}/lineage", MEMBERS_ONLY),
+    Row("GET", "/resources/{resource_id}/lineage.json", MEMBERS_ONLY),
     Row("GET", "/resources/{resource_id}/collect", MEMBERS_ONLY),
     Row("POST", "/resources/{resource_id}/collect", expect(403, anonymous=401, steward=302), {"file": a_file}),
     Row("GET", "/resources/{resource_id}/collect/attention", expect(302)),

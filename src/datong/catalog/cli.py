@@ -11,8 +11,10 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from datong.catalog.contracts import ContractApplied, ContractChange, ContractInvalid, ResourceView
+from datong.catalog.lineage import cli as lineage_cli
 from datong.catalog.model import ContractDiff, diff_contracts
 from datong.catalog.odcs import DataContract, find_objections, load_contract
+from datong.catalog.search import cli as search_cli
 from datong.catalog.words import CYCLE_TITLES, GRADE_TITLES, SHARING_TITLES, TYPE_TITLES, SharingType, UpdateCycle
 from datong.kernel.failures import BadInput, TooLarge
 from datong.kernel.limits import PAGE_ROWS_MAX
@@ -31,6 +33,8 @@ resource_app = typer.Typer(name="resource", help="The catalogue.", no_args_is_he
 def register(app: typer.Typer) -> None:
     app.add_typer(contract_app)
     app.add_typer(resource_app)
+    lineage_cli.register(app)
+    search_cli.register(resource_app)
 
 
 class ContractsInvalid(BadInput):
@@ -204,9 +208,16 @@ def list_resources(
     as_json: AsJson = False,
 ) -> None:
     """List the resources of the catalogue."""
+    from datong.catalog.search.contracts import SearchQuery
+    from datong.catalog.search.service import search_resources
     from datong.catalog.service import find_resources
 
-    page = find_resources(ask_actor(member), text=text, agency=agency, limit=limit)
+    actor = ask_actor(member)
+    if text:
+        query = SearchQuery(text=text, filters={"agency": (agency,)} if agency else {})
+        page = search_resources(actor, query, limit=limit).map(lambda hit: hit.resource)
+    else:
+        page = find_resources(actor, agency=agency, limit=limit)
     if as_json:
         print_json(
             {"items": [asdict(item) for item in page.items], "count": page.count, "next_cursor": page.next_cursor}

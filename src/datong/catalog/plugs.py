@@ -110,6 +110,7 @@ NAVIGATION = NavItem(
 def plug() -> None:
     from datong.cases.contracts import CASE_KINDS, CASE_PAGES
     from datong.catalog.authoring.service import ContractApprovalCase
+    from datong.catalog.lineage import jobs  # noqa: F401 - declares its job
 
     for kind in APPROVAL_ACTIONS:
         declare_action(kind)

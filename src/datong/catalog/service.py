@@ -153,23 +153,19 @@ def explain_resource(actor: Actor, resource_id: ResourceId | str) -> Decision:
 def find_resources(
     actor: Actor,
     *,
-    text: str = "",
     agency: str = "",
     cursor: str | None = None,
     limit: int = PAGE_ROWS_DEFAULT,
 ) -> Page[ResourceView]:
-    """A page of the entries that the actor may see, by id; `text` must be found word by word, `agency` is a code."""
-    words = text.lower().split()
+    """A page of the entries that the actor may see, by id; `agency` is a code. Words are `search.service`'s matter."""
     rows = _allowed_rows(actor)
-    for word in words:
-        rows = rows.filter(search_text__contains=word)
     if agency:
         rows = rows.filter(agency__code=agency)
     page = page_of(
         rows,
         name="catalog.resources",
         order=("id",),
-        filters={"words": words, "agency": agency, "actor": actor.id},
+        filters={"agency": agency, "actor": actor.id},
         cursor=cursor,
         limit=limit,
     )
@@ -285,7 +281,6 @@ def _write_contract(record: ActionRecord, contract: DataContract, agency: Agency
         "grade_max": contract.grade_max,
         "columns_count": len(contract.columns),
         "current_version": contract.version,
-        "search_text": _search_text(contract, agency),
         "updated_at": now,
     }
     _check_directory_code(contract)
@@ -356,14 +351,6 @@ def _breaking_payload(contract: DataContract, applied: ContractApplied) -> dict[
         "breaking": [change.as_dict() for change in told],
         "breaking_count": len(applied.breaking),
     }
-
-
-def _search_text(contract: DataContract, agency: AgencySummary) -> str:
-    parts = [contract.id, contract.title_zh, contract.title_en, contract.description, contract.directory_code]
-    parts += [agency.code, agency.name, agency.name_en]
-    for column in contract.columns:
-        parts += [column.name, column.title, column.title_en]
-    return "\n".join(dict.fromkeys(part.lower() for part in parts if part))
 
 
 def _allowed_rows(actor: Actor) -> QuerySet[Resource]:

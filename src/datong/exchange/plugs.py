@@ -73,8 +73,9 @@ NAVIGATION = (
 
 def plug() -> None:
     from datong.cases.contracts import CASE_KINDS, CASE_PAGES
+    from datong.catalog.lineage.contracts import IMPACT_SOURCES
     from datong.exchange import jobs
-    from datong.exchange.service.grants import holds_grant
+    from datong.exchange.service.grants import find_grant_impacts, holds_grant
     from datong.exchange.service.requests import RequestCase
     from datong.exchange.web import panels
     from datong.kernel.identity.contracts import KEY_REVOCATIONS
@@ -91,6 +92,7 @@ def plug() -> None:
     CASE_PAGES.fill(RequestCase.key, "exchange:request")
     KEY_REVOCATIONS.fill("exchange", jobs.withdraw_key)
     REPORT_READERS.fill("exchange.grants", holds_grant)
+    IMPACT_SOURCES.fill("exchange", find_grant_impacts)
     handlers.on("grant.approved", "exchange.serve-grant", jobs.on_grant_approved)
     handlers.on("grant.revoked", "exchange.unserve-grant", jobs.on_grant_revoked)
     handlers.on("version.recorded", "exchange.serve-version", jobs.on_version_recorded)

@@ -100,6 +100,14 @@ SETTINGS: tuple[Setting, ...] = (
         "at the terminal at once.",
     ),
     Setting(
+        name="DATONG_LINEAGE_URL",
+        default="",
+        help="Where OpenLineage events are posted, e.g. https://lineage.example/api/v1/lineage. Empty: nowhere.",
+    ),
+    Setting(
+        name="DATONG_LINEAGE_TOKEN", default="", secret=True, help="The bearer token for that address; empty: none."
+    ),
+    Setting(
         name="DATONG_SOURCE_HOSTS",
         default="",
         help="Addresses that sources may connect to, separated by commas (name, *.name, network, each with :port or "

@@ -177,6 +177,8 @@ QUALITY_KEYS_FETCHED_MAX: Final = 100_000
 QUALITY_ENGINE_START_S_MAX: Final = 60
 """How long a Sail server of our own may take to answer."""
 QUALITY_TREND_REPORTS_MAX: Final = 24
+QUALITY_OVERDUE_S: Final = 3600
+"""How often work orders past their day are looked for."""
 QUALITY_WAIVER_DAYS_MAX: Final = 366
 QUALITY_ORDERS_PER_REPORT_MAX: Final = 200
 """Work orders that one version may open, one for each broken rule."""
@@ -273,6 +275,8 @@ SOURCE_RESUME_S_MAX: Final = 3600
 """A broken HTTP fetch goes on at its page within this time; later it begins anew."""
 SOURCE_MESSAGES_MAX: Final = 1_000_000
 """Messages of one MQTT batch."""
+SOURCE_SEGMENT_BYTES_MAX: Final = 256 * 1024 * 1024
+"""What one MQTT batch takes on disk before it is landed."""
 SOURCE_BATCH_S_MAX: Final = 60
 """An MQTT fetch holds one of the worker's places for at most this long."""
 SOURCE_FILES_SEEN_MAX: Final = 100_000

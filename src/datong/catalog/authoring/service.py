@@ -30,6 +30,7 @@ from datong.catalog.contracts import ContractApplied, ContractInvalid, ContractV
 from datong.catalog.directory import is_directory_code, is_directory_front
 from datong.catalog.model import diff_contracts
 from datong.catalog.odcs import DataContract, find_objections, lint_contract, parse_contract
+from datong.catalog.store import search_index
 from datong.catalog.store.draft_models import OPEN_STATES, ContractDraft
 from datong.catalog.store.models import Resource
 from datong.catalog.workbook.reading import BookRead, read_workbook
@@ -347,8 +348,7 @@ def _others(contract: DataContract) -> list[checks.OtherResource]:
         near |= Q(directory_code=contract.directory_code)
     rows = list(Resource.objects.select_related("agency").filter(near).exclude(pk=contract.id))
     doubles = Resource.objects.select_related("agency").exclude(pk__in=[contract.id, *(row.pk for row in rows)])
-    for column in contract.columns[:3]:
-        doubles = doubles.filter(search_text__contains=column.title.lower())
+    doubles = doubles.filter(pk__in=search_index.find_with_columns([c.title for c in contract.columns[:3] if c.title]))
     width = len(contract.columns)
     doubles = doubles.filter(columns_count__gte=width * 0.75, columns_count__lte=width / 0.75 + 1)
     found = []

@@ -29,8 +29,6 @@ class Resource(models.Model):
     columns_count = models.PositiveIntegerField()
     current_version = models.TextField()
     state = models.TextField(default="active")
-    search_text = models.TextField(default="")
-    """Lower-case titles, names and description of the resource and its columns."""
     created_at = models.DateTimeField(default=clock.now)
     updated_at = models.DateTimeField(default=clock.now)
 
@@ -82,3 +80,4 @@ class Facet(models.Model):
 
 from datong.catalog.store.draft_models import ContractDraft  # noqa: E402, F401
 from datong.catalog.store.knowledge_models import SearchEntry, SynonymGroup  # noqa: E402, F401
+from datong.catalog.store.lineage_models import LineageEdge, LineageEvent  # noqa: E402, F401

@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
+from django.db.models import QuerySet
 
-from datong.catalog.search.model import IndexedText, index_text, tsvector_of
+from datong.catalog.search.model import IndexedText, fold, index_text, tsvector_of
 from datong.catalog.store.models import ContractVersion, Facet, Resource, SearchEntry
 from datong.catalog.values import DataContract
 
@@ -114,6 +115,14 @@ def find_drift() -> list[str]:
             if cursor.fetchone() != (True,):
                 drifted.append(resource.id)
     return drifted
+
+
+def find_with_columns(titles: Iterable[str]) -> QuerySet[SearchEntry, Any]:
+    """Ids of the resources that have a column under each of these titles, as a subquery."""
+    rows = SearchEntry.objects.all()
+    for title in titles:
+        rows = rows.filter(columns_text__contains=f"\n{fold(title)}\n")
+    return rows.values("resource_id")
 
 
 def find_columns(resource_ids: Iterable[str]) -> dict[str, tuple[str, ...]]:

@@ -8,7 +8,7 @@ A revocation is three steps, so that every crash fails closed (docs/explanation/
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from django.db.models import QuerySet
 
 from datong.cases.model import require_reason
 from datong.catalog import service as catalog
+from datong.catalog.lineage.contracts import Impact
 from datong.catalog.odcs import Mask
 from datong.exchange import model
 from datong.exchange.contracts import GrantTerms
@@ -181,6 +182,25 @@ def find_grants(actor: Actor, *, resource_id: ResourceId | None = None) -> list[
     found = list(rows.order_by("-approved_at")[:PAGE_ROWS_MAX])
     english = find_english_names(name for row in found for name in (row.approved_by, row.revoked_by))
     return [view for row in found if (view := _view_unless_altered(row, english))]
+
+
+def find_grant_impacts(actor: Actor, resource_id: str, columns: Sequence[str]) -> list[Impact]:
+    """Grants in force that carry these columns, as far as the actor may see them: what a change would take away."""
+    impacts = []
+    for grant in find_grants(actor, resource_id=ResourceId(resource_id)):
+        carried = tuple(column.name for column in grant.columns if column.name in columns)
+        if grant.state is GrantState.ACTIVE and not grant.is_expired and carried:
+            impacts.append(
+                Impact(
+                    kind_zh="授权",
+                    kind_en="Grant",
+                    title_zh=f"{grant.number}·{grant.agency_name}·{grant.system_name}",
+                    title_en=f"{grant.number}: {grant.agency_name_en or grant.agency_name}",
+                    address=f"/exchange/grants/{grant.id}/",
+                    columns=carried,
+                )
+            )
+    return impacts
 
 
 def holds_grant(actor: Actor, resource_id: str) -> bool:
