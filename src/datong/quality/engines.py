@@ -18,7 +18,7 @@ from pathlib import Path
 from time import sleep
 from typing import Any
 
-import ibis
+import ibis  # type: ignore[import-untyped]
 
 from datong.kernel import clock
 from datong.kernel.failures import Unavailable

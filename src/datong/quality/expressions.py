@@ -12,10 +12,10 @@ from datetime import date
 from functools import cache
 from typing import Any
 
-import ibis
-import ibis.expr.types as ir
+import ibis  # type: ignore[import-untyped]
+import ibis.expr.types as ir  # type: ignore[import-untyped]
 import sqlglot
-from ibis.backends.sql.compilers import DuckDBCompiler
+from ibis.backends.sql.compilers import DuckDBCompiler  # type: ignore[import-untyped]
 from sqlglot import exp
 
 from datong.kernel.limits import QUALITY_EXPRESSION_CHARACTERS_MAX, QUALITY_EXPRESSION_NODES_MAX
@@ -55,7 +55,7 @@ FUNCTIONS: Mapping[str, tuple[int, int]] = {
     "is_org_code": (1, 1),
 }
 """The functions of the language with the fewest and the most arguments that they take."""
-_BINARY: Mapping[type[exp.Expression], str] = {
+_BINARY: Mapping[type[exp.Expr], str] = {
     exp.And: "and",
     exp.Or: "or",
     exp.EQ: "=",
@@ -95,7 +95,7 @@ def condition_sql(text: str, plans: Sequence[ColumnPlan], column_sql: Callable[[
     compiled = _compile(text, tuple(plans))
     by_name = {plan.name: plan for plan in plans}
 
-    def replace_column(node: exp.Expression) -> exp.Expression:
+    def replace_column(node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Column):
             return exp.to_identifier(column_sql(by_name[node.name]), quoted=False)
         if isinstance(node, exp.In):  # with five values or more the planner would join
@@ -122,14 +122,15 @@ def _table(plans: tuple[ColumnPlan, ...]) -> Any:
 
 
 @cache
-def _compile(text: str, plans: tuple[ColumnPlan, ...]) -> exp.Expression:
+def _compile(text: str, plans: tuple[ColumnPlan, ...]) -> exp.Expr:
     table = _table(plans)
     built = build_condition(text, {plan.name: table[plan.name] for plan in plans})
     select = DuckDBCompiler().to_sqlglot(table.select(condition=built))
-    return select.expressions[0].this
+    compiled: exp.Expr = select.expressions[0].this
+    return compiled
 
 
-def _parse(text: str, rule: str) -> exp.Expression:
+def _parse(text: str, rule: str) -> exp.Expr:
     if len(text) > QUALITY_EXPRESSION_CHARACTERS_MAX:
         raise _refused(text[:40], rule, "It is too long.", "条件过长。")
     try:
@@ -158,7 +159,7 @@ class _Build:
     def __init__(self, text: str, fields: Mapping[str, Any], rule: str) -> None:
         self.text, self.fields, self.rule = text, fields, rule
 
-    def visit(self, node: exp.Expression) -> Any:  # noqa: PLR0911 - one arm per kind of node
+    def visit(self, node: exp.Expr) -> Any:  # noqa: PLR0911 - one arm per kind of node
         match node:
             case exp.Paren():
                 return self.visit(node.this)
@@ -195,7 +196,7 @@ class _Build:
             )
         return self.fields[node.name]
 
-    def _value(self, node: exp.Expression) -> Any:
+    def _value(self, node: exp.Expr) -> Any:
         """A written-out value: text, number, truth or date."""
         match node:
             case exp.Literal():
@@ -218,13 +219,13 @@ class _Build:
         except ValueError:
             raise _refused(self.text, self.rule, f"{text!r} is no date YYYY-MM-DD.", f"{text}不是日期。") from None
 
-    def _boolean(self, node: exp.Expression) -> Any:
+    def _boolean(self, node: exp.Expr) -> Any:
         value = self.visit(node)
         if not isinstance(value, ir.BooleanValue):
             raise self._off(node)
         return value
 
-    def _binary(self, node: exp.Expression, name: str) -> Any:
+    def _binary(self, node: exp.Expr, name: str) -> Any:
         build = op.OPERATORS[name].build
         if name in ("and", "or"):
             return build(self._boolean(node.this), self._boolean(node.expression))
@@ -270,7 +271,7 @@ class _Build:
         except (AttributeError, TypeError, ValueError, ibis.common.exceptions.IbisError) as error:
             raise self._off(node) from error
 
-    def _off(self, node: exp.Expression) -> RuleUnsupported:
+    def _off(self, node: exp.Expr) -> RuleUnsupported:
         return RuleUnsupported(
             f"The condition {self.text!r} holds {node.sql()!r}, which is not in the language of rules. Its functions: "
             f"{', '.join(FUNCTIONS)}.",
@@ -286,14 +287,14 @@ def _are_comparable(left: Any, right: Any) -> bool:
     return isinstance(left, ir.BooleanValue) and isinstance(right, ir.BooleanValue)
 
 
-def _read_call(node: exp.Func) -> tuple[str, list[exp.Expression]]:
+def _read_call(node: exp.Func) -> tuple[str, list[exp.Expr]]:
     """The function's name and arguments, whether or not sqlglot knows the function."""
     if isinstance(node, exp.Anonymous):
         return node.name.lower(), list(node.expressions)
     if isinstance(node, exp.If):
         return "if", [node.this, node.args["true"], *([node.args["false"]] if node.args.get("false") else [])]
-    arguments: list[exp.Expression] = []
+    arguments: list[exp.Expr] = []
     for value in node.args.values():
-        arguments += value if isinstance(value, list) else [value] if isinstance(value, exp.Expression) else []
+        arguments += value if isinstance(value, list) else [value] if isinstance(value, exp.Expr) else []
     names = {exp.Substring: "substr", exp.StartsWith: "starts_with", exp.TsOrDsToDate: "to_date", exp.Date: "to_date"}
     return names.get(type(node), node.key.lower() if node.key in FUNCTIONS else node.sql_name().lower()), arguments

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import reduce
 from typing import Any
 
-import ibis
+import ibis  # type: ignore[import-untyped]
 
 from datong.quality import operators as op
 from datong.quality.contracts import Check, CheckKind, CheckPlan, ColumnPlan, SetCheck

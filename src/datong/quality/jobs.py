@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datong.kernel.ids import JobId
+from datong.kernel.jobs.service import periodic
+from datong.kernel.limits import QUALITY_OVERDUE_S
 from datong.kernel.plugs import Event
 
 
@@ -10,3 +13,11 @@ def on_run_judged(event: Event) -> None:
     from datong.quality.service import record_run
 
     record_run(str(event.payload["run"]))
+
+
+@periodic("quality.escalate", every_s=QUALITY_OVERDUE_S)
+def escalate(_job_id: JobId) -> None:
+    """Orders whose day has passed go to the bureau, once each."""
+    from datong.quality.service import escalate_overdue
+
+    escalate_overdue()

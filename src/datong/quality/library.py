@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 from datong.catalog.values import Column, QualityRule
 from datong.quality.contracts import Bound, Check, CheckKind, Dimension, Operator, SetCheck, Severity
@@ -125,13 +126,13 @@ def _invalid_checks(rule: QualityRule, column: Column) -> Iterator[Check]:
         raise unsupported(rule)
     if bound is None and values and set(map(str, values)) == set(column.values):
         values = None  # the column says so itself: `Column.values`
-    wanted = [
-        (CheckKind.PATTERN, {"pattern": str(pattern)}, "格式不符", "does not have its form") if pattern else None,
-        (CheckKind.CODE_LIST, {"values": tuple(str(v) for v in values)}, "不在允许的值中", "is not one of its values")
-        if values
-        else None,
-    ]
-    for kind, params, zh, en in filter(None, wanted):
+    wanted: list[tuple[CheckKind, dict[str, Any], str, str]] = []
+    if pattern:
+        wanted.append((CheckKind.PATTERN, {"pattern": str(pattern)}, "格式不符", "does not have its form"))
+    if values:
+        texts = tuple(map(str, values))
+        wanted.append((CheckKind.CODE_LIST, {"values": texts}, "不在允许的值中", "is not one of its values"))
+    for kind, params, zh, en in wanted:
         yield finish(
             rule,
             Check(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any, TypeVar
@@ -97,19 +97,24 @@ def find_objections(contract: DataContract) -> list[ContractObjection]:
     found = []
     for place, column in enumerate(contract.columns):
         for rule in live_rules(column.rules):
-            found += _objections(rule.path, lambda c=column, r=rule: list(column_rule_checks(given, c, r)))
+            found += _objections(rule.path, column_rule_checks(given, column, rule))
         if column.code_list:
             path = f"schema[0].properties[{place}]"
-            found += _objections(path, lambda c=column: [get_code_list(c.code_list)])
+            found += _objections(path, _codes_of(column))
     for rule in live_rules(contract.rules):
-        found += _objections(rule.path, lambda r=rule: list(table_rule_checks(given, r)))
-    found += _objections("schema[0]", lambda: list(_declared_keys(given)))
+        found += _objections(rule.path, table_rule_checks(given, rule))
+    found += _objections("schema[0]", _declared_keys(given))
     return found
 
 
-def _objections(path: str, compile_one: Callable[[], Any]) -> list[ContractObjection]:
+def _codes_of(column: Column) -> Iterator[object]:
+    yield get_code_list(column.code_list)
+
+
+def _objections(path: str, compiling: Iterator[object]) -> list[ContractObjection]:
+    """What stops the iterator from being walked to its end."""
     try:
-        compile_one()
+        list(compiling)
     except Failure as refused:
         return [
             ContractObjection(

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
-import ibis
-import ibis.expr.types as ir
+import ibis  # type: ignore[import-untyped]
+import ibis.expr.types as ir  # type: ignore[import-untyped]
 
 from datong.quality.contracts import RuleUnsupported
 from datong.standards.identifiers import USCC_ALPHABET, USCC_BODY_TYPES

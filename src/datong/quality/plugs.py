@@ -36,6 +36,12 @@ ACTIONS = (
         sentence_en="{actor} withdrew a quality order on “{subject}” (rule {rule}): {evidence}",
     ),
     ActionKind(
+        verb="quality.order-overdue",
+        platform=True,
+        sentence_zh="“{subject}”的质量工单（规则 {rule}）{due} 到期未整改，已报主管部门",
+        sentence_en="A quality order on “{subject}” (rule {rule}) was due on {due}; the bureau was told",
+    ),
+    ActionKind(
         verb="quality.waived",
         roles=frozenset({Role.APPROVER}),
         sentence_zh="{actor} 豁免“{subject}”的规则 {rule}，至 {until}：{reason}",

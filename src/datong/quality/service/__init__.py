@@ -1,7 +1,7 @@
 """The verbs of quality: report a version, open and close work orders, waive a rule, read the league."""
 
 from datong.quality.service.league import find_league
-from datong.quality.service.orders import find_orders, get_order, get_order_history
+from datong.quality.service.orders import escalate_overdue, find_orders, get_order, get_order_history
 from datong.quality.service.reports import (
     find_reports,
     get_report,
@@ -22,6 +22,7 @@ from datong.quality.service.waivers import (
 
 __all__ = [
     "end_waiver",
+    "escalate_overdue",
     "find_failing_rows",
     "find_league",
     "find_orders",

@@ -65,7 +65,7 @@ def _latest(at: datetime) -> dict[str, list[dict[str, Any]]]:
     )
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
-        found[row["agency_id"]].append(row)
+        found[row["agency_id"]].append(dict(row))
     return found
 
 
@@ -76,7 +76,7 @@ def _orders(today: date) -> dict[str, dict[str, int]]:
         late=Count("id", filter=Q(state=OrderState.OPEN, case__due_on__lt=today)),
         closed=Count("id", filter=Q(state=OrderState.CLOSED)),
     )
-    return {row["agency_id"]: row for row in rows}
+    return {row["agency_id"]: {name: row[name] for name in ("open", "late", "closed")} for row in rows}
 
 
 def _trends(now: datetime) -> dict[str, list[tuple[str, float]]]:

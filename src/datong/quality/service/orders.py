@@ -25,6 +25,7 @@ from datong.quality.contracts import EvaluatedRun, OrderNotFound, OrderState, Or
 from datong.quality.service.subjects import (
     ORDER_CLOSED,
     ORDER_OPENED,
+    ORDER_OVERDUE,
     ORDER_WITHDRAWN,
     QUALITY,
     sees_agency,
@@ -36,6 +37,7 @@ from datong.quality.store.models import Order, Waiver
 CASE_KIND = "quality-order"
 ORDER_DAYS: Mapping[str, int] = {"blocks": 2, Severity.REJECT.value: 5, Severity.WARN.value: 10}
 """Working days to mend: a rule that blocks the version, one that refuses rows, one that only notes."""
+_OVERDUE = "已逾期"
 _NOT_THE_PROVIDERS = "cleaning."
 """Rules that collection adds by the contract's own wish begin so."""
 
@@ -169,6 +171,35 @@ def _withdraw(order: Order, resource: ResourceView, note: str) -> None:
         order.state, order.closed_at = OrderState.WITHDRAWN, clock.now()
         order.save()
         record.facts["order"] = order.id
+
+
+def escalate_overdue() -> int:
+    """Tell the bureau of every open order whose day has passed, once each; how many.
+
+    The order's history says it, the audit log has it, and the event `quality.order-overdue` goes to whoever listens.
+    """
+    late = Order.objects.select_related("case").filter(state=OrderState.OPEN, case__due_on__lt=clock.today())
+    told = 0
+    for order in late:
+        case_id = CaseId(str(order.case_id))
+        if any(step.note.startswith(_OVERDUE) for step in cases.find_history(case_id)):
+            continue
+        subject = Subject(
+            kind="resource", id=order.resource_id, agency_id=AgencyId(order.agency_id), name=order.resource_title
+        )
+        title_en = find_titles([order.resource_id]).get(order.resource_id, ("", ""))[1]
+        facts = {"rule": order.rule_id, "order": order.id, "title_en": title_en}
+        with action(ORDER_OVERDUE, QUALITY, subject, facts=facts) as record:
+            due_on = order.case.due_on if order.case else clock.today()
+            cases.add_note(case_id, QUALITY, f"{_OVERDUE}，已报主管部门 / overdue since {due_on}, the bureau was told")
+            record.facts["due"] = due_on.isoformat()
+            record.event(
+                ORDER_OVERDUE,
+                subject=f"resource:{order.resource_id}",
+                payload={"order": order.id, "resource": order.resource_id, "agency": order.agency_id},
+            )
+        told += 1
+    return told
 
 
 # Reading -----------------------------------------------------------------------------------------------------------

@@ -184,7 +184,7 @@ def _failing_sql(source: duckdb.DuckDBPyConnection, plan: CheckPlan, check: Chec
         return (
             f"select ordinal, {shown} from version_rows where ordinal in ({check.sql('version_rows', is_typed=True)})"
         )
-    import ibis
+    import ibis  # type: ignore[import-untyped]
 
     from datong.quality.ibis_checks import violation
 

@@ -9,6 +9,7 @@ from datong.kernel.ids import AgencyId
 QUALITY = platform_actor("quality")
 REPORTED = "quality.reported"
 ORDER_OPENED, ORDER_CLOSED, ORDER_WITHDRAWN = "quality.order-opened", "quality.order-closed", "quality.order-withdrawn"
+ORDER_OVERDUE = "quality.order-overdue"
 WAIVED, WAIVER_ENDED = "quality.waived", "quality.waiver-ended"
 ROWS_READ, ENGINE_RUN = "quality.rows-read", "quality.engine-run"
 

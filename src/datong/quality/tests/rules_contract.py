@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 import duckdb
-import ibis
+import ibis  # type: ignore[import-untyped]
 
 from datong.catalog.odcs import parse_contract
 from datong.quality.contracts import CheckPlan, History

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
+import ibis  # type: ignore[import-untyped]
 import pyarrow as pa
 import pytest
 
 from datong.kernel.ids import seeded
+from datong.quality import operators
 from datong.quality.sql import Bindings, Literals, org_code_valid_sql, resident_id_valid_sql, uscc_valid_sql
 from datong.standards import identifiers
 from datong.standards.identifiers import (
@@ -161,3 +163,26 @@ def test_worked_examples() -> None:
     assert _verdicts(USCC, ["91350100M000100Y43", "91350100M000100Y44"]) == [True, False]
     assert _verdicts(RESIDENT, ["11010519491231002X", "110105194912310021"]) == [True, False]
     assert _verdicts(ORGANISATION, ["M000100Y4", "M000100Y-4", "M000100Y5"]) == [True, True, False]
+
+
+IBIS: dict[str, Callable[[Any], Any]] = {
+    "uscc": operators.is_uscc,
+    "resident": lambda v: operators.is_resident_id(v, AS_OF, ibis.date("1850-01-01")),
+    "organisation": operators.is_org_code,
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_portable_expression_says_what_the_fast_sql_says(name: str) -> None:
+    """The scan uses the SQL, other engines the expression: row by row the same."""
+    sql, make, _ = CASES[name]
+    rng = seeded(13)
+    values = [
+        value if rng.random() < 0.5 else _mutated(value, rng) for value, _ in zip(make(rng), range(5000), strict=False)
+    ]
+    values += ODD
+    engine = ibis.duckdb.connect()
+    engine.con.register("numbered", pa.table({"n": list(range(len(values))), "v": values}))
+    table = engine.table("numbered")
+    answered = engine.to_pyarrow(table.select(table.n, right=IBIS[name](table.v)).order_by("n"))
+    assert answered["right"].to_pylist() == _verdicts(sql, values)

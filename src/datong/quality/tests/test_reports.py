@@ -22,10 +22,11 @@ from datong.kernel.contracts import Actor
 from datong.kernel.documents import DocumentInvalid, load_public_keys, verify_document
 from datong.kernel.events.service import deliver_pending
 from datong.kernel.failures import NotAllowed
-from datong.kernel.ids import CaseId
+from datong.kernel.ids import AgencyId, CaseId, ResourceId
 from datong.quality.contracts import REPORT_READERS, OrderState, ReportNotFound, ReportView, WaiverInvalid
 from datong.quality.service import (
     end_waiver,
+    escalate_overdue,
     find_failing_rows,
     find_league,
     find_orders,
@@ -97,7 +98,7 @@ def units(transactional_db: None) -> Office:
 
 
 def _apply(office: Office, *, blocks: str, version: str) -> Office:
-    resource_id = office.resource_id.replace("people", "units")
+    resource_id = ResourceId(office.resource_id.replace("people", "units"))
     text = CONTRACT.format(id=resource_id, agency=office.agency, blocks=blocks, version=version)
     base = None if version == "1.0.0" else "1.0.0"
     apply_contract(office.steward, text, base_version=base)
@@ -168,15 +169,19 @@ def look_at_pages(office: Office, report: ReportView) -> None:
         client.cookies[settings.LANGUAGE_COOKIE_NAME] = "zh-hans"
     assert client.get(f"/quality/reports/{report.id}/json").content.decode() == report.body
     assert client.get(f"/quality/reports/{report.id}/pdf").content.startswith(b"%PDF")
-    rows = b"".join(client.get(f"/resources/{office.resource_id}/quality/rows/phone.pattern/csv").streaming_content)
-    assert rows.decode("utf-8-sig").splitlines() == ["row,id,phone", "2,2,12", "3,3,345678"]
+    answer: Any = client.get(f"/resources/{office.resource_id}/quality/rows/phone.pattern/csv")
+    assert b"".join(answer.streaming_content).decode("utf-8-sig").splitlines() == [
+        "row,id,phone",
+        "2,2,12",
+        "3,3,345678",
+    ]
     form = {"rule": "amount.range", "until": "yesterday", "reason": "历史数据暂无法补正"}
     assert client.post(f"/resources/{office.resource_id}/quality/waive", form).status_code == 400
 
 
 def make_stranger(office: Office) -> Actor:
     """A steward of another agency."""
-    return replace(office.steward, agency_id="another", agency_ids=frozenset({"another"}))
+    return replace(office.steward, agency_id=AgencyId("another"), agency_ids=frozenset({"another"}))
 
 
 def test_orders_open_once_stay_and_close_with_evidence(units: Office) -> None:
@@ -209,6 +214,8 @@ def test_a_deadline_passes_and_only_a_bureau_withdraws(units: Office) -> None:
     with clock.use_clock(clock.now() + timedelta(days=40)):
         assert find_orders(units.steward)[0].is_late
         assert find_league(units.steward)[0].orders_late == 2
+        assert (escalate_overdue(), escalate_overdue()) == (2, 0)
+        assert "overdue" in get_order_history(units.steward, order.id)[-1].note
     for verdict in Decision:
         with pytest.raises(NotAllowed):
             decide_case(units.steward, CaseId(order.case_id), verdict, "这不是我们的问题")

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from datong.quality import ibis_checks
+from datong.quality import ibis_checks, operators
 from datong.quality.contracts import ORDINAL, Check, CheckKind, Grade, Severity
 from datong.quality.engine_runs import run_plan
 from datong.quality.scoring import blocking_findings, grade_of, score_run
@@ -139,9 +139,9 @@ def _has_no_value(check: Check, row: Row) -> bool:
 def test_a_violation_written_the_wrong_way_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """Planted: the Ibis form of a range forgets that an exclusive end is outside."""
     rows = [dict.fromkeys(NAMES) | {"id": "1", "amount": "100"}]
-    monkeypatch.setattr(ibis_checks.op, "at_least", ibis_checks.op.greater)
-    monkeypatch.setattr(ibis_checks.op, "at_most", ibis_checks.op.less)
-    monkeypatch.setattr(ibis_checks.op, "greater", lambda left, right: left > right + 1)
+    monkeypatch.setattr(operators, "at_least", operators.greater)
+    monkeypatch.setattr(operators, "at_most", operators.less)
+    monkeypatch.setattr(operators, "greater", lambda left, right: left > right + 1)
     plan = plan_of(COLUMNS.replace("exclusiveMaximum: 100", "maximum: 99.5"))
     with open_rows(plan, rows) as engine:
         assert broken_by_sql(plan, engine)["amount.range"] != broken_by_ibis(plan, engine)["amount.range"]
@@ -236,6 +236,29 @@ def test_set_checks_find_their_rows() -> None:
     assert answers["row-change"] == [(pytest.approx(100 * 7 / 11), True)]
     assert answers["lent_on.table-fresh"] == [(4.0, False)]
     assert answers["sql"] == [(2.0, True)]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(ROWS)
+def test_set_checks_say_what_the_oracle_says(rows: list[Row]) -> None:
+    answers = _set_answers(rows)
+    known, most = {"甲", "乙"}, {"甲": 10.0, "乙": 20.0}
+    unknown = [i for i, row in enumerate(rows) if row["kind"] is not None and row["kind"] not in known]
+    assert answers["kind.foreign-key.kinds"] == [(i,) for i in unknown]
+    amounts = [_number(row["amount"]) for row in rows]
+    above = [
+        i
+        for i, (row, a) in enumerate(zip(rows, amounts, strict=True))
+        if a is not None and a > most.get(row["kind"] or "", math.inf)
+    ]
+    assert answers["amount.cross-table.kinds"] == [(i,) for i in above]
+    codes = [row["code"] for row in rows]
+    surplus = [i for i, code in enumerate(codes) if code is not None and code in codes[i + 1 :]]
+    assert answers["code.duplicate"] == [(i,) for i in surplus]
+    assert answers["row-count"] == [(float(len(rows)), not 2 <= len(rows) <= 5)]
+    assert answers["sql"] == [
+        (float(sum(a is not None and a > 50 for a in amounts)), sum(a is not None and a > 50 for a in amounts) >= 2)
+    ]
 
 
 def test_a_table_that_is_empty_stale_or_like_its_past() -> None:
