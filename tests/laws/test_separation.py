@@ -46,6 +46,7 @@ VERBS: Mapping[str, frozenset[Role]] = {
     "quality.engine-run": frozenset({STEWARD}),
     "quality.order-closed": NOBODY,
     "quality.order-opened": NOBODY,
+    "quality.order-overdue": NOBODY,
     "quality.order-withdrawn": frozenset({BUREAU}),
     "quality.reported": NOBODY,
     "quality.rows-read": frozenset({STEWARD, APPROVER}),
