@@ -164,7 +164,8 @@ class KnownFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchContext:
-    """What a reader gets. `work` is the source's own folder, kept between fetches; `known` are the files taken before.
+    """What a reader gets. `work` is the source's own folder, kept between fetches; `known` gives
+    the ledger's lines of files with these names.
 
     `cursor` and `seen` are what the last run that ended left; both are empty at first.
     """
@@ -176,7 +177,7 @@ class FetchContext:
     cursor: Mapping[str, Any]
     seen: bytes
     work: Path
-    known: Callable[[], Sequence[KnownFile]] = tuple
+    known: Callable[[Sequence[str]], Sequence[KnownFile]] = lambda _names: ()
     progress: Callable[[int, str], None] = lambda _done, _note: None
 
 

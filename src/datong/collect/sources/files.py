@@ -6,12 +6,13 @@ or end as parts do (.part, .tmp, .filepart) are never taken, nor the marks `.don
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from datong.collect.sources.contracts import KnownFile, SourceOptionsWrong
+from datong.collect.sources.contracts import KnownFile, SourceOptionsWrong, SourceRefused
 from datong.collect.sources.options import wrong
+from datong.kernel.limits import SOURCE_FILES_SEEN_MAX
 
 DONE, BILL = ".done", ".bill.json"
 _PARTS = (".part", ".tmp", ".filepart", ".crdownload", DONE, BILL)
@@ -41,18 +42,24 @@ def check_file_options(options: Mapping[str, str]) -> None:
 
 
 def choose_file(
-    entries: Sequence[Entry], options: Mapping[str, str], known: Sequence[KnownFile], now_ns: int
+    entries: Sequence[Entry],
+    options: Mapping[str, str],
+    known: Callable[[Sequence[str]], Sequence[KnownFile]],
+    now_ns: int,
 ) -> Choice | None:
-    """The oldest file that is ready and not in the ledger."""
+    """The oldest file that is ready and not in the ledger. Raises SourceRefused for a folder with too many files."""
+    if len(entries) > SOURCE_FILES_SEEN_MAX:
+        raise SourceRefused(
+            f"The folder holds more than {SOURCE_FILES_SEEN_MAX} files: have them moved away once taken.",
+            hint_zh=f"文件夹中超过{SOURCE_FILES_SEEN_MAX}个文件，请设为取走后移动。",
+        )
     names = {entry.name for entry in entries}
-    taken = {(file.name, file.bytes, file.modified_ns) for file in known}
+    pattern = options.get("pattern", "*")
     ready = [
-        entry
-        for entry in entries
-        if is_candidate(entry.name, options.get("pattern", "*"))
-        and (entry.name, entry.bytes, entry.modified_ns) not in taken
-        and is_ready(entry, options, names, now_ns)
+        entry for entry in entries if is_candidate(entry.name, pattern) and is_ready(entry, options, names, now_ns)
     ]
+    taken = {(file.name, file.bytes, file.modified_ns) for file in known([entry.name for entry in ready])}
+    ready = [entry for entry in ready if (entry.name, entry.bytes, entry.modified_ns) not in taken]
     if not ready:
         return None
     ready.sort(key=lambda entry: (entry.modified_ns, entry.name))

@@ -43,7 +43,7 @@ class FolderConnector:
     def fetch(self, context: FetchContext) -> Batch | None:
         folder = find_folder(context.options["folder"])
         now_ns = int(clock.now().timestamp() * 10**9)
-        choice = choose_file(_entries(folder), context.options, context.known(), now_ns)
+        choice = choose_file(_entries(folder), context.options, context.known, now_ns)
         if choice is None:
             return None
         path = context.work / "file"
@@ -115,7 +115,9 @@ def _entries(folder: Path) -> list[Entry]:
     """Regular files only; a link is not followed."""
     try:
         with os.scandir(folder) as found:
-            listed = [(item.name, item.stat(follow_symlinks=False)) for item in islice(found, SOURCE_FILES_SEEN_MAX)]
+            listed = [
+                (item.name, item.stat(follow_symlinks=False)) for item in islice(found, SOURCE_FILES_SEEN_MAX + 1)
+            ]
     except FileNotFoundError:
         raise SourceUnreachable("The folder is not there.", hint_zh="文件夹不存在。", folder=str(folder)) from None
     except OSError as problem:

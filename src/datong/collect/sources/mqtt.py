@@ -40,7 +40,7 @@ from datong.collect.sources.options import lines_of, read_mapping, wrong
 from datong.collect.sources.tables import TableFile, dig, report_of, text_of
 from datong.kernel import clock, ids
 from datong.kernel.faults import fault_point
-from datong.kernel.limits import SOURCE_BATCH_S_MAX, SOURCE_CONNECT_S_MAX, SOURCE_MESSAGES_MAX
+from datong.kernel.limits import SOURCE_BATCH_S_MAX, SOURCE_CONNECT_S_MAX, SOURCE_MESSAGES_MAX, SOURCE_SEGMENT_BYTES_MAX
 
 _STEP_S = 0.05
 _IDLE_S = 1.0
@@ -117,7 +117,7 @@ class MqttConnector:
         spool = _Spool(context.work, number)
         rows_max = int(context.options.get("batch_rows", "10000"))
         try:
-            if spool.messages < rows_max:
+            if not spool.is_full(rows_max):
                 _receive(context, spool, rows_max)
         except SourceUnreachable:
             if spool.messages == 0:
@@ -133,7 +133,7 @@ class MqttConnector:
             filename=f"messages-{number:08d}.csv",
             rows=rows,
             cursor={"segment": number},
-            has_more=spool.messages >= rows_max,
+            has_more=spool.is_full(rows_max),
         )
 
     def settle(self, context: FetchContext, file: KnownFile, *, is_taken: bool) -> None:
@@ -150,24 +150,32 @@ class _Spool:
     def __init__(self, folder: Path, number: int) -> None:
         self.path = _segment(folder, number)
         self._last: dict[int, str] = {}
-        self.messages = 0
+        self.messages = self.bytes = 0
         for path in (_segment(folder, number - 1), self.path):
             self.messages = self._load(path)
         self._out = os.fdopen(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb")
 
     def _load(self, path: Path) -> int:
         """Remember its messages; a line torn by a crash is cut off: it was not acknowledged."""
+        self.bytes = 0
         if not path.is_file():
             return 0
-        data = path.read_bytes()
-        whole = data.rfind(b"\n") + 1
-        if whole != len(data):
+        whole = messages = 0
+        with path.open("rb") as file:
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                kept = orjson.loads(line)
+                self._last[kept["mid"]] = kept["digest"]
+                whole += len(line)
+                messages += 1
+        if whole != path.stat().st_size:
             os.truncate(path, whole)
-        lines = data[:whole].splitlines()
-        for line in lines:
-            kept = orjson.loads(line)
-            self._last[kept["mid"]] = kept["digest"]
-        return len(lines)
+        self.bytes = whole
+        return messages
+
+    def is_full(self, rows_max: int) -> bool:
+        return self.messages >= rows_max or self.bytes >= SOURCE_SEGMENT_BYTES_MAX
 
     def add(self, messages: list[paho.MQTTMessage]) -> None:
         """Write down what is not there yet, and sync."""
@@ -178,7 +186,7 @@ class _Spool:
             self._last[message.mid] = digest
             payload = message.payload.decode("utf-8", "backslashreplace")
             line = {"mid": message.mid, "digest": digest, "topic": message.topic, "payload": payload}
-            self._out.write(orjson.dumps(line) + b"\n")
+            self.bytes += self._out.write(orjson.dumps(line) + b"\n")
             self.messages += 1
         self._out.flush()
         os.fsync(self._out.fileno())
@@ -204,7 +212,7 @@ def _receive(context: FetchContext, spool: _Spool, rows_max: int) -> None:
     with _connected(context, _client_id(context), clean=False, on_message=pending.append) as (client, _, _state):
         started_s = heard_s = clock.monotonic_s()
         batch_s = int(context.options.get("batch_s", "10"))
-        while spool.messages < rows_max:
+        while not spool.is_full(rows_max):
             _step(client)
             now_s = clock.monotonic_s()
             if pending:

@@ -14,6 +14,7 @@ from pymysql.cursors import Cursor, SSCursor
 
 from datong.collect.sources.contracts import FetchContext, SourceRefused, SourceUnreachable
 from datong.collect.sources.guard import Target, find_target, open_socket
+from datong.collect.sources.postgres import no_tls
 from datong.collect.sources.sql import CursorShape, SourceColumn
 from datong.collect.sources.tables import TableFile
 from datong.kernel import clock
@@ -195,6 +196,8 @@ def _shortest(text: str | None) -> str | None:
 
 def _failure(problem: pymysql.Error, target: Target) -> Failure:
     code, told = (problem.args[0], str(problem.args[-1])) if problem.args else (0, "")
+    if code == CR.CR_SSL_CONNECTION_ERROR or "certificate" in told.lower():
+        return no_tls(target, told)
     if code in _TOO_LONG:
         return SourceUnreachable("The statement took too long.", hint_zh="查询超时。", private=str(problem))
     if code in _UNREACHABLE or isinstance(problem, pymysql.err.InterfaceError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -58,6 +59,8 @@ class PostgresDialect:
 
 def _connect(context: FetchContext, target: Target, statement_s: int) -> psycopg.Connection[Any]:
     options, secret = context.options, context.secrets.get("password")
+    tls = options.get("tls", "prefer")
+    roots = ssl.get_default_verify_paths().cafile or "system"
     connection: psycopg.Connection[Any] = psycopg.connect(
         host=target.host,
         hostaddr=target.address,
@@ -66,7 +69,8 @@ def _connect(context: FetchContext, target: Target, statement_s: int) -> psycopg
         user=options["user"],
         password=secret.reveal() if secret else None,
         passfile="/dev/null",
-        sslmode=_TLS[options.get("tls", "prefer")],
+        sslmode=_TLS[tls],
+        sslrootcert=roots if tls == "verify" else None,
         gssencmode="disable",
         connect_timeout=SOURCE_CONNECT_S_MAX,
         client_encoding="utf8",
@@ -140,6 +144,8 @@ class PostgresSession:
 
 def _connect_failure(target: Target, problem: psycopg.OperationalError) -> Failure:
     text = str(problem)
+    if "SSL" in text or "certificate" in text:
+        return no_tls(target, text)
     if "FATAL" in text or "authentication" in text:
         return SourceRefused(
             f"{target} refuses the user, password or database.",
@@ -152,6 +158,16 @@ def _connect_failure(target: Target, problem: psycopg.OperationalError) -> Failu
         hint_zh=f"{target}没有按 PostgreSQL 协议应答。",
         host=target.host,
         private=text,
+    )
+
+
+def no_tls(target: Target, private: str) -> SourceRefused:
+    """TLS was asked for. The machine's own list of certificate authorities decides; an operator adds one there."""
+    return SourceRefused(
+        f"{target} offers no TLS with a certificate that this machine trusts for {target.host}.",
+        hint_zh=f"{target}没有出示本机信任的证书，无法建立加密连接。",
+        host=target.host,
+        private=private,
     )
 
 

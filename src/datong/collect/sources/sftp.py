@@ -58,7 +58,7 @@ class SftpConnector:
         folder = context.options["folder"]
         with _open(context) as (client, _):
             now_ns = int(clock.now().timestamp() * _NS)
-            choice = choose_file(_entries(client, folder), context.options, context.known(), now_ns)
+            choice = choose_file(_entries(client, folder), context.options, context.known, now_ns)
             if choice is None:
                 return None
             path = context.work / "file"
@@ -167,7 +167,7 @@ def _read_key(text: str, passphrase: str | None) -> paramiko.PKey:
 
 def _entries(client: paramiko.SFTPClient, folder: str) -> list[Entry]:
     try:
-        listed: list[Any] = client.listdir_attr(folder)[:SOURCE_FILES_SEEN_MAX]
+        listed: list[Any] = client.listdir_attr(folder)[: SOURCE_FILES_SEEN_MAX + 1]
     except OSError as problem:
         raise _refused(folder, problem) from None
     return [

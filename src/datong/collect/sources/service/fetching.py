@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db import connection as database
 
 from datong.collect import service as collect
-from datong.collect.contracts import Origin
+from datong.collect.contracts import Bill, Origin
 from datong.collect.reconcile import read_bill
 from datong.collect.sources.contracts import (
     CONNECTORS,
@@ -41,12 +42,12 @@ from datong.collect.store.source_models import Fetch, Source, SourceFile
 from datong.kernel import clock
 from datong.kernel.action.service import action
 from datong.kernel.contracts import Actor
-from datong.kernel.failures import Bug, Failure
+from datong.kernel.failures import Bug, Failure, TooLarge
 from datong.kernel.faults import fault_point
 from datong.kernel.ids import ResourceId
 from datong.kernel.jobs.contracts import JobState
 from datong.kernel.jobs.service import enqueue, get_job
-from datong.kernel.limits import PAGE_ROWS_DEFAULT
+from datong.kernel.limits import PAGE_ROWS_DEFAULT, REQUEST_BODY_BYTES_MAX
 from datong.kernel.plugs import Event
 
 ASKED = "source.fetch-asked"
@@ -148,7 +149,7 @@ def _land(fetch: Fetch, row: Source, batch: Batch) -> None:
     """One transaction: the run, what the fetch brought, the ledger's line."""
     size_bytes = batch.path.stat().st_size
     cursor = _numbered(row, batch)
-    bill = read_bill(batch.bill.read_bytes(), batch.bill.name) if batch.bill is not None else None
+    bill = _read_bill(batch.bill) if batch.bill is not None else None
     with transaction.atomic():
         run_id = collect.start_run(
             _actor_of(row),
@@ -174,6 +175,12 @@ def _land(fetch: Fetch, row: Source, batch: Batch) -> None:
                 modified_ns=batch.file.modified_ns,
                 digest=run.digest,
             )
+
+
+def _read_bill(path: Path) -> Bill:
+    if path.stat().st_size > REQUEST_BODY_BYTES_MAX:
+        raise TooLarge("A bill is a small JSON file.", hint_zh="对账单过大。", limit_bytes=REQUEST_BODY_BYTES_MAX)
+    return read_bill(path.read_bytes(), path.name)
 
 
 def _numbered(row: Source, batch: Batch) -> dict[str, Any]:

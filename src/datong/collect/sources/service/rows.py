@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from datong.catalog.service import find_titles, get_contract
@@ -22,7 +22,6 @@ from datong.kernel.config import load_settings, make_private_dir
 from datong.kernel.contracts import EVERY_AGENCY, Actor, Subject
 from datong.kernel.failures import Failure
 from datong.kernel.ids import AgencyId
-from datong.kernel.limits import SOURCE_FILES_SEEN_MAX
 
 OPEN_STATES = [FetchState.FETCHING.value, FetchState.LANDED.value]
 
@@ -63,15 +62,13 @@ def context_of(row: Source, progress: Callable[[int, str], None] = lambda _done,
         cursor=row.cursor,
         seen=bytes(row.seen),
         work=make_private_dir(settings.landing_dir / ".sources" / row.id),
-        known=lambda: _known_files(row.id),
+        known=lambda names: _known_files(row.id, names),
         progress=progress,
     )
 
 
-def _known_files(source_id: str) -> list[KnownFile]:
-    """The newest entry of each name."""
-    rows = SourceFile.objects.filter(source_id=source_id).order_by("-id")[:SOURCE_FILES_SEEN_MAX]
-    return [file_of(row) for row in reversed(rows)]
+def _known_files(source_id: str, names: Sequence[str]) -> list[KnownFile]:
+    return [file_of(row) for row in SourceFile.objects.filter(source_id=source_id, name__in=names)]
 
 
 def file_of(row: SourceFile) -> KnownFile:

@@ -139,6 +139,9 @@ def test_refusals_are_plain(desk: Desk, mariadb: MariaDb) -> None:
     with pytest.raises(SourceRefused) as refused:
         service.test_source(desk.steward, wrong.id)
     assert "falsch" not in repr(refused.value.as_problem()) + refused.value.private
+    strict = desk.connect("mysql", {**mariadb.options(table="ties"), "tls": "verify"}, {"password": mariadb.password})
+    with pytest.raises(SourceRefused, match="no TLS"):
+        service.test_source(desk.steward, strict.id)
     with pytest.raises(QueryNotAllowed):
         desk.connect("mysql", mariadb.options(query="select 1 into outfile '/tmp/x'"))
     fetch = desk.fetch(desk.connect("mysql", mariadb.options(table="nowhere"), {"password": mariadb.password}))

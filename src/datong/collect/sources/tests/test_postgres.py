@@ -280,6 +280,9 @@ def test_refusals_say_what_is_wrong_and_show_no_password(desk: Desk, other_datab
     with pytest.raises((SourceRefused, SourceUnreachable)) as refused:
         service.test_source(desk.steward, wrong.id)
     assert "falsch" not in repr(refused.value.as_problem()) + refused.value.private
+    strict = desk.connect("postgres", {**other_database.options(table="whole"), "tls": "verify"})
+    with pytest.raises(SourceRefused, match="no TLS"):
+        service.test_source(desk.steward, strict.id)
     right = desk.connect(
         "postgres", other_database.options(table="no_such_table"), {"password": other_database.password}
     )
