@@ -100,7 +100,7 @@ def read_rows(
                 reason_zh=finding.message_zh if finding else zh,
                 reason_en=f"{titles.get(column, column)} {finding.message_en}"
                 if finding
-                else _titled(en, column, titles),
+                else name_by_title(en, column, titles),
                 value=value,
                 suggestion_zh=suggestion[0],
                 suggestion_en=suggestion[1],
@@ -109,8 +109,8 @@ def read_rows(
             )
 
 
-def _titled(reason: str, column: str, titles: Mapping[str, str]) -> str:
-    """A reason that begins with the column's name, with its title in the name's place."""
+def name_by_title(reason: str, column: str, titles: Mapping[str, str]) -> str:
+    """An English reason that begins with the column's name, with its English title in the name's place."""
     title = titles.get(column)
     return title + reason[len(column) :] if title and column and reason.startswith(column) else reason
 

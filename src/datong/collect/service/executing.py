@@ -102,6 +102,7 @@ def _execute(run: Run, work: Path, progress: Progress) -> RunView:
         _refuse_superseded(run)
     run.state = RunState.CHECKING
     run.save(update_fields=["state"])
+    fault_point("collect.before-check")
     contract = get_contract(ResourceId(run.resource_id), run.contract_version)
     prepared = prepare_run(contract, run.as_of)
     delivery = _delivery_of(run)
@@ -109,7 +110,7 @@ def _execute(run: Run, work: Path, progress: Progress) -> RunView:
     if checked.file.rows_read != checked.file.rows_accepted + checked.file.rows_quarantined:
         raise RowsLost(f"{checked.file.rows_read} ≠ {checked.file.rows_accepted} + {checked.file.rows_quarantined}")
     fault_point("collect.after-check")
-    ending.note_counts(run, checked, RunState.COMMITTING)
+    ending.note_counts(run, checked, contract, RunState.COMMITTING)
     if checked.file.rows_accepted == 0:
         _write_quarantine_alone(run, checked.file)
         raise _nothing_accepted(checked.file)

@@ -63,6 +63,7 @@ def execute_when_free(run_id: RunId) -> None:
 
 
 POINTS = (
+    "collect.before-check",
     "collect.after-check",
     "lake.after-commit-row",
     "lake.before-ducklake-commit",
@@ -82,6 +83,18 @@ AFTER: dict[str, tuple[int, str]] = {
 """Rows after FIRST and then SECOND in each mode, and the name under id 3 that is there at least once."""
 
 
+EVERY_TIME = {
+    ("append", "collect.after-check"),
+    ("append", "lake.before-ducklake-commit"),
+    ("append", "lake.after-ducklake-commit"),
+    ("append", "collect.after-commit"),
+    ("diff", "lake.after-ducklake-commit"),
+    ("upsert", "lake.after-ducklake-commit"),
+    ("replace", "lake.after-commit-row"),
+}
+"""What every test run kills; the slow ones kill each mode at each point."""
+
+
 @pytest.fixture
 def plain(committing_office: Office) -> PlainOffice:
     return make_plain_office(committing_office)
@@ -90,14 +103,9 @@ def plain(committing_office: Office) -> PlainOffice:
 @pytest.mark.parametrize(
     ("mode", "point"),
     [
-        *(("append", point) for point in POINTS),
-        *(("diff", point) for point in POINTS[2:4]),
-        ("upsert", "lake.after-ducklake-commit"),
-        ("replace", "lake.before-ducklake-commit"),
-        pytest.param("replace", "lake.after-ducklake-commit", marks=pytest.mark.slow),
-        *(pytest.param("replace", p, marks=pytest.mark.slow) for p in POINTS if not p.endswith("ducklake-commit")),
-        *(pytest.param("diff", p, marks=pytest.mark.slow) for p in (*POINTS[:2], *POINTS[4:])),
-        *(pytest.param("upsert", p, marks=pytest.mark.slow) for p in (*POINTS[:3], *POINTS[4:])),
+        pytest.param(mode, point, marks=[] if (mode, point) in EVERY_TIME else [pytest.mark.slow])
+        for mode in AFTER
+        for point in POINTS
     ],
 )
 def test_killed_and_run_again(mode: str, point: str, plain: PlainOffice, tmp_path: Path) -> None:
@@ -123,7 +131,9 @@ def test_killed_and_run_again(mode: str, point: str, plain: PlainOffice, tmp_pat
     assert not (load_settings().landing_dir / ".work" / run_id).exists()
 
 
-@pytest.mark.parametrize("point", ["lake.after-ducklake-commit", "collect.after-commit"])
+@pytest.mark.parametrize(
+    "point", ["lake.after-ducklake-commit", pytest.param("collect.after-commit", marks=pytest.mark.slow)]
+)
 def test_a_batch_handed_in_again_after_a_kill_is_not_doubled(point: str, plain: PlainOffice, tmp_path: Path) -> None:
     """The sender gives up on the killed run and sends the batch again: a run of its own, and the rows are there."""
     plain.apply(mode="append")
