@@ -21,7 +21,7 @@ import psycopg
 import pytest
 
 from datong.app.postgres import EmbeddedPostgres
-from datong.kernel.config import load_settings
+from datong.kernel.config import Secret, load_settings
 from datong.kernel.faults import FAULT_DIR_SETTING
 from datong.kernel.ids import ResourceId, RunId
 from datong.lake.contracts import CommitState, Recovered
@@ -31,26 +31,43 @@ from datong.lake.snapshots import find_run
 from datong.lake.store.models import Commit, Version
 from datong.lake.tables import qualify, write_replace
 from datong.lake.tests.helpers import inspect, lake, make_target, new_agency, new_run, read_rows, replacing
+from datong.lake.tests.nursery import Child, Nursery
 
 pytestmark = [pytest.mark.fault, pytest.mark.django_db(transaction=True)]
 PEOPLE_ID = ResourceId("people")
 CHILD_S_MAX = 60
-WRITERS, COMMITS = 3, 6
+_nursery: Nursery
+WRITERS, COMMITS = 3, 4
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nursery(database_url: Secret) -> Iterator[Nursery]:
+    """Where children come from."""
+    global _nursery
+    _nursery = Nursery()
+    yield _nursery
+    _nursery.close()
+
+
+AnyChild = Child | subprocess.Popen[bytes]
 
 
 def start_child(
     *arguments: str, fault_dir: Path | None = None, environment: Mapping[str, str] = os.environ
-) -> subprocess.Popen[bytes]:
-    environment = dict(environment)
+) -> AnyChild:
+    """A child of the nursery; one with another database, which the nursery does not know, comes from nothing."""
+    told = dict(environment)
     if fault_dir is not None:
-        environment[FAULT_DIR_SETTING] = str(fault_dir)
-    return subprocess.Popen([sys.executable, "-m", "datong.lake.tests.child", *arguments], env=environment)
+        told[FAULT_DIR_SETTING] = str(fault_dir)
+    if environment is not os.environ:
+        return subprocess.Popen([sys.executable, "-m", "datong.lake.tests.child", *arguments], env=told)
+    return _nursery.start(arguments, told)
 
 
 @contextmanager
 def stopped_at(
     point: str, fault_dir: Path, *arguments: str, environment: Mapping[str, str] = os.environ
-) -> Iterator[subprocess.Popen[bytes]]:
+) -> Iterator[AnyChild]:
     """A child that has reached the point and stopped there; killed at the end."""
     (fault_dir / f"{point}.stop").touch()
     reached = fault_dir / f"{point}.reached"
