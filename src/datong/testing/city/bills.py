@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from datong.testing.city.draws import Text, kernels
@@ -25,12 +26,15 @@ class TableSums:
     rows: int = 0
     sums: dict[str, Decimal] = field(default_factory=dict)
 
-    def add(self, columns: Mapping[str, Text], count: int) -> None:
-        """Every number column is summed as exact decimal; cells that are no number are left out."""
+    def add(self, columns: Mapping[str, Text], count: int, short: Collection[int]) -> None:
+        """Every number column is summed as exact decimal. Cells that are no number are left out, and so are those of
+        rows that are too `short`: nobody can say which column they stand in."""
         self.rows += count
+        whole = np.ones(count, dtype=bool)
+        whole[list(short)] = False
         for column in self.spec.columns:
             if column.type in ("number", "integer"):
-                values = columns[column.name]
+                values = columns[column.name].filter(pa.array(whole))
                 numbers = values.filter(kernels.match_substring_regex(values, _NUMBER))
                 total = kernels.sum(kernels.cast(numbers, pa.decimal128(28, 6))).as_py() or Decimal(0)
                 self.sums[column.name] = self.sums.get(column.name, Decimal(0)) + total

@@ -155,7 +155,7 @@ class _Copy:
         found = WrittenBlock(
             rows=rows, spoiled=written, lines=lines, first_row=self.sums.rows + 1, first_true_row=self.entities + 1
         )
-        self.sums.add(written.columns, len(written))
+        self.sums.add(written.columns, len(written), written.short)
         self.entities += len(rows)
         self.struck += written.struck
         for kind, count in written.counts.items():

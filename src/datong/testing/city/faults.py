@@ -326,7 +326,7 @@ def _merged_division(row: list[str], layout: Layout, draw: Draw) -> None:  # noq
 def _unit_slip(row: list[str], layout: Layout, draw: Draw) -> None:
     """元 written where 万元 is asked for."""
     column = layout.money[pick(draw, len(layout.money))]
-    if row[column]:
+    if row[column] and float(row[column]):
         row[column] = f"{float(row[column]) * 10_000:.0f}"
 
 

@@ -36,7 +36,8 @@ class CityUnreadable(BadInput):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KindScore:
     """One kind of fault: rows that have it, and how many of them are in quarantine. `injected` counts what was left
-    out too, which no check of what arrived can refuse: `absent` has no rows."""
+    out too, which no check of what arrived can refuse: `absent` has no rows. A duplicate is caught when either of the
+    two rows is refused."""
 
     kind: str
     title_zh: str
@@ -78,15 +79,15 @@ def score_quarantine(city: Path, resource: str, files: Sequence[Path]) -> CitySc
 def score_refused(city: Path, resource: str, refused: Mapping[int, Sequence[str]]) -> CityScore:
     """The same from the refused lines themselves, each with the rules that refused it."""
     rows = _table(city, "rows", resource, ["line"])
-    labels = _table(city, "labels", resource, ["line", "row", "kind", "true_row"])
+    labels = _table(city, "labels", resource, ["line", "row", "kind", "true_row", "of_line"])
     if not rows.num_rows:
         raise CityUnreadable(
             f"The city has no rows of `{resource}`.", hint_zh=f"城市里没有“{resource}”的数据。", resource=resource
         )
-    struck: dict[str, set[tuple[int, int]]] = {}
-    for line, row, kind, true_row in zip(*(column.to_pylist() for column in labels.columns), strict=True):
-        struck.setdefault(kind, set()).add((line, row or -true_row))
-    faulty = {line for found in struck.values() for line, _ in found if line}
+    struck: dict[str, dict[int, tuple[int, int]]] = {}
+    for line, row, kind, true_row, of_line in zip(*(column.to_pylist() for column in labels.columns), strict=True):
+        struck.setdefault(kind, {})[row or -true_row] = (line, of_line or line)
+    faulty = {line for found in struck.values() for line, _ in found.values() if line}
     lines = set(rows.column("line").to_pylist())
     strangers = sorted(set(refused) - lines)
     if strangers:
@@ -108,7 +109,7 @@ def score_refused(city: Path, resource: str, refused: Mapping[int, Sequence[str]
                 title_zh=kind.title_zh,
                 seen_by=SEEN_TITLES[kind.seen],
                 injected=len(struck[name]),
-                caught=sum(1 for line, _ in struck[name] if line in refused),
+                caught=sum(1 for pair in struck[name].values() if not refused.keys().isdisjoint(pair)),
             )
             for name, kind in FAULTS.items()
             if name in struck

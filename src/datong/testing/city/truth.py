@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datong.testing.city.draws import Ints, Text, choose, day_text
+from datong.testing.city.draws import Ints, Text, choose, day_text, join
 from datong.testing.city.model import Rows, TableSpec
 from datong.testing.city.people import NOBODY
 from datong.testing.city.spoil import Spoiled
@@ -38,9 +38,9 @@ LABEL_FIELDS: Final[Mapping[str, pa.DataType]] = {
     "of_line": pa.int64(),
 }
 """`row` counts the table's rows from 1; `line` is where the row begins in the file (line, sheet row or ordinal). Both
-are 0 for a row that was left out; `true_row` is its number in the same city without dirt. `key` is the true value of
-the row's first key column. `written` is null for a field that the row is too short to have. `of_line` is the line that
-a duplicate repeats, else null."""
+are 0 for a row that was left out; `true_row` is its number in the same city without dirt. `key` is the row's true key,
+the parts of one of several columns joined by |. `written` is null for a field that the row is too short to have.
+`of_line` is the line that a duplicate repeats, else null."""
 _ROW_FIELDS: Final[Mapping[str, pa.DataType]] = {
     "resource": pa.string(),
     "row": pa.int64(),
@@ -132,6 +132,11 @@ class TruthSink:
             writer.close()
 
 
+def _keys(spec: TableSpec, rows: Rows) -> Text:
+    first, *others = spec.key_columns or spec.names[:1]
+    return join(rows.columns[first], *(part for name in others for part in ("|", rows.columns[name])))
+
+
 def _labels(spec: TableSpec, written: WrittenBlock) -> pa.Table:
     rows, lines, first_row = written.rows, written.lines, written.first_row
     labels = sorted(written.spoiled.labels, key=lambda label: (label.place, label.source))
@@ -150,7 +155,7 @@ def _labels(spec: TableSpec, written: WrittenBlock) -> pa.Table:
             "line": pa.array(np.where(is_absent, 0, line[safe])),
             "true_row": pa.array(written.first_true_row + source),
             "entity": pa.array(rows.entity[source]),
-            "key": rows.columns[(spec.key_columns or spec.names)[0]].take(pa.array(source)),
+            "key": _keys(spec, rows).take(pa.array(source)),
             "kind": pa.array([label.kind for label in labels], type=pa.string()),
             "column": pa.array([label.column for label in labels], type=pa.string()),
             "truth": pa.array([label.truth for label in labels], type=pa.string()),
