@@ -24,6 +24,7 @@ from datong.collect.service import (
     resume_run,
     start_run,
 )
+from datong.collect.store.models import Run
 from datong.collect.tests.conftest import Office
 from datong.collect.tests.plain import THINGS, PlainOffice, make_plain_office
 from datong.kernel import clock
@@ -116,6 +117,27 @@ def test_given_up_and_superseded(plain: PlainOffice) -> None:
     assert len(cases.find_waiting(plain.steward)) == 1, "the failure is a case"
     plain.collect(*rows)
     assert cases.find_waiting(plain.steward) == [], "closed by the run that succeeded"
+
+
+def test_a_slower_run_of_an_older_table_does_not_win(plain: PlainOffice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two runs at once: the older file is checked longer, and the newer one's version is there before its own."""
+    from datong.collect.service import executing
+
+    plain.apply(mode="replace")
+    older = plain.start("1,旧,2024-01-01,1")
+    newer = plain.start("1,新,2024-01-01,1")
+    check = executing.check_delivery
+
+    def check_slowly(*given: Any) -> Any:
+        monkeypatch.setattr(executing, "check_delivery", check)
+        execute_run(newer)
+        Run.objects.filter(pk=newer).update(state=RunState.COMMITTING)  # killed before its last step
+        return check(*given)
+
+    monkeypatch.setattr(executing, "check_delivery", check_slowly)
+    with pytest.raises(RunSuperseded):
+        execute_run(older)
+    assert plain.names() == ["新"]
 
 
 def test_one_run_in_another_mode(plain: PlainOffice) -> None:
