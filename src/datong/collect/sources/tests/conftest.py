@@ -15,10 +15,11 @@ import pytest
 from datong.catalog.service import apply_contract
 from datong.collect import service as collect
 from datong.collect.contracts import RunView
+from datong.collect.landing import landed_path
 from datong.collect.sources import service
 from datong.collect.sources.contracts import FetchView, SourceDraft, SourceView
 from datong.kernel import ids
-from datong.kernel.config import Secret
+from datong.kernel.config import Secret, load_settings
 from datong.kernel.contracts import Actor
 from datong.kernel.events.service import deliver_pending
 from datong.kernel.failures import Failure
@@ -93,6 +94,12 @@ class Desk:
         )
         return service.create_source(self.steward, draft)
 
+    def land(self, source: SourceView) -> FetchView | None:
+        """Fetch only: its run does not go on."""
+        fetch = service.request_fetch(self.steward, source.id, in_background=False)
+        service.execute_fetch(fetch.id)
+        return self.find_fetch(source, fetch.id)
+
     def fetch(self, source: SourceView) -> FetchView | None:
         """Fetch, run, tell; None when nothing was new."""
         fetch = service.request_fetch(self.steward, source.id, in_background=False)
@@ -132,6 +139,12 @@ def tell() -> None:
         pass
 
 
+def landed_text(desk: Desk, run: str) -> str:
+    """What a run was handed, as it lies in landing."""
+    path = landed_path(load_settings(), desk.agency, collect.get_run(run).digest)
+    return path.read_text(encoding="utf-8")
+
+
 def make_desk(mode: str) -> Desk:
     agency = "t" + ids.random_bytes(5).hex()
     desk = Desk(
@@ -158,6 +171,11 @@ def desk(transactional_db: None) -> Desk:
 def quiet_desk(db: None) -> Desk:
     """For tests that collect nothing."""
     return make_desk("upsert")
+
+
+@pytest.fixture
+def quiet_desk_of(db: None) -> Callable[[str], Desk]:
+    return make_desk
 
 
 @pytest.fixture

@@ -65,6 +65,7 @@ def test_killed_between_two_pages(desk_of: MakeDesk, api: Api, tmp_path: Path) -
     assert api.calls[1].endswith("page=2"), "it went on at the second page"
 
 
+@pytest.mark.slow
 def test_a_cursor_moved_too_early_loses_rows_and_is_caught(
     desk_of: MakeDesk, other_database: OtherDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -138,6 +138,7 @@ def test_acknowledged_before_it_is_kept_a_message_is_lost_and_that_is_caught(
         check_killed_at("source.mqtt-early", desk_of("append"), broker, tmp_path, "early")
 
 
+@pytest.mark.slow
 @pytest.mark.fault
 def test_kept_again_what_was_sent_again_would_be_double_and_that_is_caught(
     desk_of: MakeDesk, broker: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

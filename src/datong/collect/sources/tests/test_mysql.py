@@ -7,13 +7,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from datong.collect.landing import landed_path
 from datong.collect.sources import service
 from datong.collect.sources import sql as reading
 from datong.collect.sources.contracts import FetchState, QueryNotAllowed, SourceRefused
-from datong.collect.sources.tests.conftest import Desk
+from datong.collect.sources.tests.conftest import Desk, landed_text
 from datong.collect.sources.tests.servers import MariaDb, in_thread, run_mariadb
-from datong.kernel.config import load_settings
 
 MakeDesk = Callable[[str], Desk]
 
@@ -42,14 +40,8 @@ def connect(desk: Desk, server: MariaDb, **more: str) -> object:
     return desk.connect("mysql", server.options(**more), {"password": server.password})
 
 
-def landed_text(desk: Desk, number: str) -> str:
-    from datong.collect.service import get_run
-
-    return landed_path(load_settings(), desk.agency, get_run(number).digest).read_text(encoding="utf-8")
-
-
-def test_every_type_arrives_as_exact_text(desk_of: MakeDesk, mariadb: MariaDb) -> None:
-    desk = desk_of("replace")
+def test_every_type_arrives_as_exact_text(quiet_desk_of: MakeDesk, mariadb: MariaDb) -> None:
+    desk = quiet_desk_of("replace")
     query = (
         "select cast(1 as unsigned) as reading_id, '引号\" 逗号, 反斜杠\\\\ \\n行😀' as station, "
         "cast(12345678901234567890.123456 as decimal(30,6)) as amount"
@@ -58,22 +50,22 @@ def test_every_type_arrives_as_exact_text(desk_of: MakeDesk, mariadb: MariaDb) -
     report = service.test_source(desk.steward, source.id)
     assert "MariaDB" in report.product
     assert (report.rows, report.missing) == (1, ())
-    fetch = desk.fetch(source)
+    fetch = desk.land(source)
     assert fetch is not None
     assert landed_text(desk, fetch.run_number) == (
         'reading_id,station,amount\n1,"引号"" 逗号, 反斜杠\\ \n行😀",12345678901234567890.123456\n'
     )
 
 
-def test_floats_and_bytes_keep_their_values(desk_of: MakeDesk, mariadb: MariaDb) -> None:
-    desk = desk_of("replace")
+def test_floats_and_bytes_keep_their_values(quiet_desk_of: MakeDesk, mariadb: MariaDb) -> None:
+    desk = quiet_desk_of("replace")
     run(
         mariadb,
         "drop table if exists inexact",
         "create table inexact (reading_id int, amount float, station blob)",
         "insert into inexact values (1, 16777217.0, x'00ff'), (2, 0.1, 'a'), (3, 1234567.9, null)",
     )
-    fetch = desk.fetch(desk.connect("mysql", mariadb.options(table="inexact"), {"password": mariadb.password}))
+    fetch = desk.land(desk.connect("mysql", mariadb.options(table="inexact"), {"password": mariadb.password}))
     assert fetch is not None
     lines = landed_text(desk, fetch.run_number).splitlines()
     assert lines == ["reading_id,amount,station", r"1,16777216,\x00ff", r"2,0.1,\x61", "3,1234567.9,"]
@@ -134,7 +126,8 @@ def test_nothing_is_lost_or_doubled_while_rows_are_written(desk_of: MakeDesk, ma
     assert delivered == 2 * each
 
 
-def test_refusals_are_plain(desk: Desk, mariadb: MariaDb) -> None:
+def test_refusals_are_plain(quiet_desk: Desk, mariadb: MariaDb) -> None:
+    desk = quiet_desk
     wrong = desk.connect("mysql", mariadb.options(table="ties"), {"password": "falsch"})
     with pytest.raises(SourceRefused) as refused:
         service.test_source(desk.steward, wrong.id)
@@ -144,7 +137,7 @@ def test_refusals_are_plain(desk: Desk, mariadb: MariaDb) -> None:
         service.test_source(desk.steward, strict.id)
     with pytest.raises(QueryNotAllowed):
         desk.connect("mysql", mariadb.options(query="select 1 into outfile '/tmp/x'"))
-    fetch = desk.fetch(desk.connect("mysql", mariadb.options(table="nowhere"), {"password": mariadb.password}))
+    fetch = desk.land(desk.connect("mysql", mariadb.options(table="nowhere"), {"password": mariadb.password}))
     assert fetch is not None
     assert fetch.state is FetchState.FAILED
     assert "nowhere" in (fetch.failure or {})["hint"]

@@ -18,7 +18,7 @@ from datong.collect.sources.contracts import (
     SourceRefused,
     SourceUnreachable,
 )
-from datong.collect.sources.tests.conftest import Desk, OtherDatabase
+from datong.collect.sources.tests.conftest import Desk, OtherDatabase, landed_text
 
 MakeDesk = Callable[[str], Desk]
 
@@ -210,22 +210,24 @@ def test_rows_that_all_went_to_quarantine_do_not_hold_the_cursor_up(desk: Desk, 
     assert (fetch.state, fetch.rows) == (FetchState.DONE, 1)
 
 
-def test_a_table_that_is_replaced_has_no_cursor(desk_of: MakeDesk, other_database: OtherDatabase) -> None:
+def test_a_table_that_is_replaced_has_no_cursor(quiet_desk_of: MakeDesk, other_database: OtherDatabase) -> None:
     with pytest.raises(CursorUnusable, match="replaces the whole table"):
-        desk_of("replace").connect("postgres", by_cursor(other_database, table="nulls"))
+        quiet_desk_of("replace").connect("postgres", by_cursor(other_database, table="nulls"))
 
 
-def test_what_cannot_carry_a_cursor_is_refused(desk: Desk, other_database: OtherDatabase) -> None:
+def test_what_cannot_carry_a_cursor_is_refused(quiet_desk: Desk, other_database: OtherDatabase) -> None:
     make_table(other_database, "nulls", 3)
     with other_database.connect() as connection:
         connection.execute("insert into nulls values (9, '甲', 1, null)")
     secrets = {"password": other_database.password}
-    source = desk.connect("postgres", by_cursor(other_database, table="nulls"), secrets)
+    source = quiet_desk.connect("postgres", by_cursor(other_database, table="nulls"), secrets)
     with pytest.raises(CursorUnusable, match="have no updated_at"):
-        service.test_source(desk.steward, source.id)
-    no_column = desk.connect("postgres", {**by_cursor(other_database, table="nulls"), "cursor": "nosuch"}, secrets)
+        service.test_source(quiet_desk.steward, source.id)
+    no_column = quiet_desk.connect(
+        "postgres", {**by_cursor(other_database, table="nulls"), "cursor": "nosuch"}, secrets
+    )
     with pytest.raises(CursorUnusable, match="no column nosuch"):
-        service.test_source(desk.steward, no_column.id)
+        service.test_source(quiet_desk.steward, no_column.id)
 
 
 @pytest.mark.parametrize(
@@ -242,51 +244,53 @@ def test_what_cannot_carry_a_cursor_is_refused(desk: Desk, other_database: Other
         "set role postgres",
     ],
 )
-def test_only_one_select(query: str, desk: Desk, other_database: OtherDatabase) -> None:
+def test_only_one_select(query: str, quiet_desk: Desk, other_database: OtherDatabase) -> None:
     with pytest.raises(QueryNotAllowed):
-        desk.connect("postgres", other_database.options(query=query))
+        quiet_desk.connect("postgres", other_database.options(query=query))
 
 
-def test_a_query_with_union_and_comment_works(desk_of: MakeDesk, other_database: OtherDatabase) -> None:
-    desk = desk_of("replace")
+def test_a_query_with_union_and_comment_works(quiet_desk_of: MakeDesk, other_database: OtherDatabase) -> None:
+    desk = quiet_desk_of("replace")
     query = "select 1 as reading_id, '甲' as station, 2.50::numeric as amount union all select 2, '乙', null -- two"
     source = desk.connect("postgres", other_database.options(query=query), {"password": other_database.password})
-    fetch = desk.fetch(source)
+    fetch = desk.land(source)
     assert fetch is not None
-    assert [(row["reading_id"], row["station"]) for row in desk.rows()] == [(1, "甲"), (2, "乙")]
+    assert landed_text(desk, fetch.run_number) == "reading_id,station,amount\n1,甲,2.50\n2,乙,\n"
 
 
-def test_writing_through_a_function_is_refused_by_the_transaction(desk: Desk, other_database: OtherDatabase) -> None:
+def test_writing_through_a_function_is_refused_by_the_transaction(
+    quiet_desk: Desk, other_database: OtherDatabase
+) -> None:
     with other_database.connect() as connection:
         connection.execute("create table if not exists notes (t text)")
         connection.execute(
             "create or replace function sneak() returns int language sql "
             "as $$ insert into notes values ('x') returning 1 $$"
         )
-    source = desk.connect(
+    source = quiet_desk.connect(
         "postgres",
         other_database.options(query="select sneak() as reading_id, '甲' as station, 1 as amount"),
         {"password": other_database.password},
     )
-    fetch = desk.fetch(source)
+    fetch = quiet_desk.land(source)
     assert fetch is not None
     assert "read-only" in (fetch.failure or {})["hint"]
     with other_database.connect() as connection:
         assert connection.execute("select count(*) from notes").fetchone() == (0,)
 
 
-def test_refusals_say_what_is_wrong_and_show_no_password(desk: Desk, other_database: OtherDatabase) -> None:
-    wrong = desk.connect("postgres", other_database.options(table="whole"), {"password": "falsch-und-geheim"})
+def test_refusals_say_what_is_wrong_and_show_no_password(quiet_desk: Desk, other_database: OtherDatabase) -> None:
+    wrong = quiet_desk.connect("postgres", other_database.options(table="whole"), {"password": "falsch-und-geheim"})
     with pytest.raises((SourceRefused, SourceUnreachable)) as refused:
-        service.test_source(desk.steward, wrong.id)
+        service.test_source(quiet_desk.steward, wrong.id)
     assert "falsch" not in repr(refused.value.as_problem()) + refused.value.private
-    strict = desk.connect("postgres", {**other_database.options(table="whole"), "tls": "verify"})
+    strict = quiet_desk.connect("postgres", {**other_database.options(table="whole"), "tls": "verify"})
     with pytest.raises(SourceRefused, match="no TLS"):
-        service.test_source(desk.steward, strict.id)
-    right = desk.connect(
+        service.test_source(quiet_desk.steward, strict.id)
+    right = quiet_desk.connect(
         "postgres", other_database.options(table="no_such_table"), {"password": other_database.password}
     )
     with pytest.raises(SourceRefused, match="no_such_table"):
-        service.test_source(desk.steward, right.id)
+        service.test_source(quiet_desk.steward, right.id)
     with pytest.raises(SourceOptionsWrong):
-        desk.connect("postgres", other_database.options(table="a; drop table b"))
+        quiet_desk.connect("postgres", other_database.options(table="a; drop table b"))
