@@ -185,13 +185,16 @@ def write_report(
 def run_rules(
     resource: ResourceArgument,
     engine: Annotated[str, typer.Option(help="duckdb, sail, or a Spark Connect address sc://host:port.")] = "duckdb",
+    plain: Annotated[
+        bool, typer.Option("--plain", help="A plain copy may lie on this machine's disk while another engine runs.")
+    ] = False,
     member: AsMember = "",
     as_json: AsJson = False,
 ) -> None:
     """Run all rules over the present version on an engine; rules that only DuckDB can run say so."""
     from datong.quality import service
 
-    run = service.run_on_engine(ask_actor(member), resource, engine)
+    run = service.run_on_engine(ask_actor(member), resource, engine, plain=plain)
     if as_json:
         print_json(asdict(run))
         return

@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import Any, Protocol
 
 from datong.kernel.contracts import Actor
-from datong.kernel.failures import BadInput, NotFound
+from datong.kernel.failures import BadInput, NotAllowed, NotFound
 from datong.kernel.plugs import Slot
 
 
@@ -507,6 +507,13 @@ class ReportNotFound(NotFound):
 class OrderNotFound(NotFound):
     code = "quality-order-not-found"
     title, title_zh = "There is no such work order, or you may not see it", "没有这份质量工单，或者你无权查看"
+
+
+class PlainExportRefused(NotAllowed):
+    """Another engine reads a version as plain Parquet; that plaintext may lie on a disk is somebody's decision."""
+
+    code = "plain-export-refused"
+    title, title_zh = "The version would leave the lake unencrypted", "数据将以明文离开数据湖"
 
 
 class WaiverInvalid(BadInput):

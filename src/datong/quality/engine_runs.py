@@ -40,14 +40,29 @@ def run_plan(
     `keys` are the columns that name a failing row; without them its ORDINAL does. `references` are the other tables.
     Raises EngineUnavailable, RowsDiffer.
     """
-    started_s = clock.monotonic_s()
     with open_engine(engine) as connection:
-        table = _typed(connection.read_parquet(str(exported)), plan)
-        found = int(connection.to_pyarrow(table.count()).as_py())
-        if found != rows:
-            raise RowsDiffer("The run was stopped.", hint_zh="执行已停止。", engine=engine, exported=rows, found=found)
         others = {name: connection.read_parquet(str(path)) for name, path in (references or {}).items()}
-        findings = tuple(_findings(connection, plan, table, others, list(keys) or [ORDINAL]))
+        table = connection.read_parquet(str(exported))
+        return run_plan_on(connection, table, plan, rows, engine=engine, keys=keys, others=others)
+
+
+def run_plan_on(
+    connection: Any,
+    table: Any,
+    plan: CheckPlan,
+    rows: int,
+    *,
+    engine: str,
+    keys: Sequence[str] = (),
+    others: Mapping[str, Any] | None = None,
+) -> EngineRun:
+    """The same over an open Ibis connection and its tables."""
+    started_s = clock.monotonic_s()
+    typed = _typed(table, plan)
+    found = int(connection.to_pyarrow(typed.count()).as_py())
+    if found != rows:
+        raise RowsDiffer("The run was stopped.", hint_zh="执行已停止。", engine=engine, exported=rows, found=found)
+    findings = tuple(_findings(connection, plan, typed, others or {}, list(keys) or [ORDINAL]))
     return EngineRun(engine=engine, rows=rows, findings=findings, seconds=clock.monotonic_s() - started_s)
 
 

@@ -38,6 +38,7 @@ from datong.quality.contracts import (
     EngineRun,
     FailingRow,
     OrderNotFound,
+    PlainExportRefused,
     RuleUnsupported,
     SetCheck,
 )
@@ -93,23 +94,58 @@ def write_failing_rows_csv(actor: Actor, resource_id: str, rule_id: str, out: Te
         return count
 
 
-def run_on_engine(actor: Actor, resource_id: str, engine: str) -> EngineRun:
+def run_on_engine(actor: Actor, resource_id: str, engine: str, *, plain: bool = False) -> EngineRun:
     """All rules of the present contract over the present version on `engine`: duckdb, sail or sc://host:port.
 
-    The version leaves the lake as plain Parquet in a private folder that is deleted afterwards; the row count is
-    compared before any rule runs. Raises EngineUnavailable, RowsDiffer, VersionNotFound.
+    DuckDB reads the lake itself. For any other engine the version leaves the lake as plain Parquet, in a private folder
+    that is deleted afterwards: `plain` says that the actor wants that, and the audit log keeps it. The row count is
+    compared before any rule runs. Raises PlainExportRefused, EngineUnavailable, RowsDiffer, VersionNotFound.
     """
-    from datong.quality.engine_runs import run_plan
-
     resource = get_resource(ResourceId(resource_id), actor)
     version = _version(resource_id)
-    facts = {"engine": engine, "version": version.label, "title_en": resource.title_en}
-    with (
-        action(ENGINE_RUN, actor, subject_of(resource), facts=facts) as record,
-        TemporaryDirectory(prefix="quality-", dir=load_settings().home) as folder,
-    ):
-        contract = get_contract(ResourceId(resource_id))
-        plan = compile_checks(contract, clock.today(), divisions=national_divisions())
+    facts = {"engine": engine, "version": version.label, "plain": plain, "title_en": resource.title_en}
+    with action(ENGINE_RUN, actor, subject_of(resource), facts=facts) as record:
+        if engine == "duckdb":
+            run = _run_in_lake(resource_id, version)
+        elif plain:
+            run = _run_exported(resource_id, version, engine)
+        else:
+            raise PlainExportRefused(
+                "Say --plain if a private copy may lie on this machine's disk while the rules run, or use duckdb.",
+                hint_zh="如允许运行期间在本机磁盘留有明文副本，请加 --plain；否则请用 duckdb。",
+                engine=engine,
+                grade_max=resource.grade_max,
+            )
+        record.facts.update(rows=run.rows, rules=len(run.findings))
+        return record.done(run)
+
+
+def _run_in_lake(resource_id: str, version: VersionView) -> EngineRun:
+    import ibis  # type: ignore[import-untyped]
+
+    from datong.quality.engine_runs import run_plan_on
+
+    with _open_plan(resource_id) as (plan, contract, source):
+        connection = ibis.duckdb.from_connection(source)
+        table = connection.table("version_rows").rename({ORDINAL: "ordinal"})
+        others = {}
+        for reference in plan.references:
+            present = lake.current_version(ResourceId(reference.resource_id))
+            if present is not None and present.agency == version.agency:
+                names = ", ".join(map(name_sql, reference.columns))
+                origin = at_snapshot(present.table, present.snapshot)
+                source.execute(f"create or replace temp view {reference.relation} as select {names} from {origin}")
+                others[reference.resource_id] = connection.table(reference.relation)
+        keys = [column.name for column in contract.key_columns]
+        return run_plan_on(connection, table, plan, version.rows_count, engine="duckdb", keys=keys, others=others)
+
+
+def _run_exported(resource_id: str, version: VersionView, engine: str) -> EngineRun:
+    from datong.quality.engine_runs import run_plan
+
+    contract = get_contract(ResourceId(resource_id))
+    plan = compile_checks(contract, clock.today(), divisions=national_divisions())
+    with TemporaryDirectory(prefix="quality-", dir=load_settings().home) as folder:
         exported = _export(version, [column.name for column in contract.columns], Path(folder) / "rows.parquet")
         references = {}
         for reference in plan.references:
@@ -118,9 +154,7 @@ def run_on_engine(actor: Actor, resource_id: str, engine: str) -> EngineRun:
                 path = Path(folder) / f"{reference.relation}.parquet"
                 references[reference.resource_id] = _export(present, reference.columns, path)
         keys = [column.name for column in contract.key_columns]
-        run = run_plan(plan, exported, version.rows_count, engine=engine, keys=keys, references=references)
-        record.facts.update(rows=run.rows, rules=len(run.findings))
-        return record.done(run)
+        return run_plan(plan, exported, version.rows_count, engine=engine, keys=keys, references=references)
 
 
 def _version(resource_id: str) -> VersionView:
@@ -184,7 +218,7 @@ def _failing_sql(source: duckdb.DuckDBPyConnection, plan: CheckPlan, check: Chec
         return (
             f"select ordinal, {shown} from version_rows where ordinal in ({check.sql('version_rows', is_typed=True)})"
         )
-    import ibis  # type: ignore[import-untyped]
+    import ibis
 
     from datong.quality.ibis_checks import violation
 

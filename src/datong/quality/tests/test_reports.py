@@ -8,8 +8,10 @@ from typing import Any
 
 import orjson
 import pytest
+import typer
 from django.conf import settings
 from django.test import Client
+from typer.testing import CliRunner
 
 from datong.cases.contracts import CaseState, Decision
 from datong.cases.service import decide_case, find_waiting, get_case
@@ -23,7 +25,15 @@ from datong.kernel.documents import DocumentInvalid, load_public_keys, verify_do
 from datong.kernel.events.service import deliver_pending
 from datong.kernel.failures import NotAllowed
 from datong.kernel.ids import AgencyId, CaseId, ResourceId
-from datong.quality.contracts import REPORT_READERS, OrderState, ReportNotFound, ReportView, WaiverInvalid
+from datong.quality import cli
+from datong.quality.contracts import (
+    REPORT_READERS,
+    OrderState,
+    PlainExportRefused,
+    ReportNotFound,
+    ReportView,
+    WaiverInvalid,
+)
 from datong.quality.service import (
     end_waiver,
     escalate_overdue,
@@ -138,6 +148,7 @@ def test_a_report_stands_by_itself(units: Office) -> None:
     assert (line.agency_name, line.resources, line.orders_open) == ("测试局", 1, 2)
     assert (line.score, len(line.trend)) == (report.score, 1)
     look_at_pages(units, report)
+    look_at_terminal(units, report)
     other = make_stranger(units)
     with pytest.raises(ReportNotFound):
         latest_report(other, units.resource_id)
@@ -177,6 +188,25 @@ def look_at_pages(office: Office, report: ReportView) -> None:
     ]
     form = {"rule": "amount.range", "until": "yesterday", "reason": "历史数据暂无法补正"}
     assert client.post(f"/resources/{office.resource_id}/quality/waive", form).status_code == 400
+
+
+def look_at_terminal(office: Office, report: ReportView) -> None:
+    """Every command that reads, as the machine's own account."""
+    app = typer.Typer()
+    cli.register(app)
+    seen = {
+        ("show", office.resource_id): "phone.pattern",
+        ("findings", "--resource", office.resource_id): "amount.range",
+        ("findings", "--json"): '"rule_id": "amount.range"',
+        ("waivers", "--json"): "[]",
+        ("league",): "测试局",
+        ("report", office.resource_id, "--version", report.version_label): report.number,
+        ("run", office.resource_id): "rows on duckdb",
+    }
+    for words, due in seen.items():
+        answer = CliRunner().invoke(app, ["quality", *words])
+        assert answer.exit_code == 0, (words, answer.output, answer.exception)
+        assert due in answer.output, words
 
 
 def make_stranger(office: Office) -> Actor:
@@ -275,9 +305,11 @@ def test_rows_that_break_a_rule_are_found_in_the_version_and_on_sail(units: Offi
     found = {
         engine: {
             finding.check_id: (finding.rows_bad, finding.keys)
-            for finding in run_on_engine(units.steward, units.resource_id, engine).findings
+            for finding in run_on_engine(units.steward, units.resource_id, engine, plain=True).findings
         }
         for engine in ("duckdb", "sail")
     }
     assert found["duckdb"] == found["sail"]
+    with pytest.raises(PlainExportRefused):
+        run_on_engine(units.steward, units.resource_id, "sail")
     assert found["sail"]["phone.pattern"] == (2, ((2,), (3,)))
