@@ -26,6 +26,9 @@ def recover(_job_id: JobId) -> None:
 
 @periodic("collect.expire-landed", every_s=LANDING_EXPIRE_S)
 def expire(_job_id: JobId) -> None:
+    from datong.collect.leftovers import remove_left_work
     from datong.collect.service import expire_landed
+    from datong.kernel.config import load_settings
 
     expire_landed()
+    remove_left_work(load_settings())

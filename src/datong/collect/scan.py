@@ -10,6 +10,7 @@ header lines + rows + line ends inside values must equal the line ends counted w
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,7 +132,11 @@ class Marked:
 
 
 def open_engine(work: Path) -> duckdb.DuckDBPyConnection:
-    """A private DuckDB for one check pass: bounded memory, encrypted spill in the run's own folder, no extensions."""
+    """A private DuckDB for one check pass: bounded memory, encrypted spill in the run's own folder, no extensions.
+
+    What an earlier, killed pass spilled there goes first.
+    """
+    shutil.rmtree(work / "spill", ignore_errors=True)
     connection = duckdb.connect(
         config={
             "threads": str(_threads()),

@@ -211,6 +211,8 @@ COLLECT_SPILL_GB_MAX: Final = 16
 COLLECT_THREADS_MAX: Final = 4
 COLLECT_RECOVER_S: Final = 300
 """How often runs without a living job are looked for."""
+COLLECT_WORK_KEPT_S: Final = 86_400
+"""Age at which work folders and half-landed files of killed runs are removed."""
 COLLECT_PROGRESS_S: Final = 0.5
 """How often a long step tells how far it is."""
 BILL_BYTES_MAX: Final = 256 * 1024
@@ -390,3 +392,8 @@ LINEAGE_RETRY_S_MAX: Final = 600
 """The longest pause before an event that was refused is sent again."""
 LINEAGE_EVENTS_DAYS: Final = 365
 """How long OpenLineage events are kept; edges stay."""
+
+# Responsibility
+RESPONSIBILITY_DAYS: Final = 10
+"""Working days to decide a claim on an element, or to answer whose a field is."""
+ELEMENTS_SHOWN_MAX: Final = 1000
