@@ -15,6 +15,7 @@ from datong.collect.contracts import (
     RunSuperseded,
     RunView,
 )
+from datong.collect.preparing import check_delivery
 from datong.collect.reconcile import make_bill
 from datong.collect.service import (
     execute_run,
@@ -126,13 +127,12 @@ def test_a_slower_run_of_an_older_table_does_not_win(plain: PlainOffice, monkeyp
     plain.apply(mode="replace")
     older = plain.start("1,旧,2024-01-01,1")
     newer = plain.start("1,新,2024-01-01,1")
-    check = executing.check_delivery
 
     def check_slowly(*given: Any) -> Any:
-        monkeypatch.setattr(executing, "check_delivery", check)
+        monkeypatch.setattr(executing, "check_delivery", check_delivery)
         execute_run(newer)
         Run.objects.filter(pk=newer).update(state=RunState.COMMITTING)  # killed before its last step
-        return check(*given)
+        return check_delivery(*given)
 
     monkeypatch.setattr(executing, "check_delivery", check_slowly)
     with pytest.raises(RunSuperseded):
