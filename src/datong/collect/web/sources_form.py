@@ -66,7 +66,7 @@ def read_draft(data: QueryDict, resource_id: str, kind: SourceKind) -> SourceDra
         title=data.get("title", ""),
         kind=kind.value,
         options={spec.name: data.get(spec.name, "") for spec in specs if not spec.secret},
-        secrets={spec.name: Secret(data[spec.name]) for spec in specs if spec.secret and data.get(spec.name)},
+        secrets={spec.name: Secret(str(data[spec.name])) for spec in specs if spec.secret and data.get(spec.name)},
         schedule=data.get("schedule", ""),
         after_resource=data.get("after_resource", "").strip(),
     )

@@ -47,7 +47,7 @@ from datong.kernel.faults import fault_point
 from datong.kernel.ids import ResourceId
 from datong.kernel.jobs.contracts import JobState
 from datong.kernel.jobs.service import enqueue, get_job
-from datong.kernel.limits import PAGE_ROWS_DEFAULT, REQUEST_BODY_BYTES_MAX
+from datong.kernel.limits import BILL_BYTES_MAX, PAGE_ROWS_DEFAULT
 from datong.kernel.plugs import Event
 
 ASKED = "source.fetch-asked"
@@ -178,8 +178,8 @@ def _land(fetch: Fetch, row: Source, batch: Batch) -> None:
 
 
 def _read_bill(path: Path) -> Bill:
-    if path.stat().st_size > REQUEST_BODY_BYTES_MAX:
-        raise TooLarge("A bill is a small JSON file.", hint_zh="对账单过大。", limit_bytes=REQUEST_BODY_BYTES_MAX)
+    if path.stat().st_size > BILL_BYTES_MAX:
+        raise TooLarge("A bill is a small JSON file.", hint_zh="对账单过大。", limit_bytes=BILL_BYTES_MAX)
     return read_bill(path.read_bytes(), path.name)
 
 
