@@ -118,6 +118,7 @@ def make_scenario() -> Scenario:
             "report_number": report.number,
             "report_file": "html",
             "element_id": "DE-00001",
+            "field_id": "psb_population.name",
             "list_name": "sex",
             "list_code": "1",
             "division_code": "110101",

@@ -96,6 +96,15 @@ from entries
 """,
 )
 
+RESPONSIBILITY = NavItem(
+    key="catalog.responsibility",
+    section="data",
+    order=40,
+    title_zh="数据责任",
+    title_en="Responsibility",
+    icon="users",
+    url_name="catalog:responsibility",
+)
 NAVIGATION = NavItem(
     key="catalog.resources",
     section="data",
@@ -111,7 +120,15 @@ def plug() -> None:
     from datong.cases.contracts import CASE_KINDS, CASE_PAGES
     from datong.catalog.authoring.service import ContractApprovalCase
     from datong.catalog.lineage import jobs  # noqa: F401 - declares its job
+    from datong.catalog.responsibility.contracts import ACTIONS
+    from datong.catalog.responsibility.service import AuthorityClaimCase, FieldSourceCase
 
+    for kind in ACTIONS:
+        declare_action(kind)
+    for case in (AuthorityClaimCase(), FieldSourceCase()):
+        CASE_KINDS.fill(case.key, case)
+    CASE_PAGES.fill(AuthorityClaimCase.key, "catalog:element")
+    CASE_PAGES.fill(FieldSourceCase.key, "catalog:field")
     for kind in APPROVAL_ACTIONS:
         declare_action(kind)
     approval = ContractApprovalCase()
@@ -121,3 +138,4 @@ def plug() -> None:
     declare_action(SYNONYMS_ADDED)
     POLICY_RULES.fill(SEEN_RESOURCES.key, SEEN_RESOURCES)
     NAV_ITEMS.fill(NAVIGATION.key, NAVIGATION)
+    NAV_ITEMS.fill(RESPONSIBILITY.key, RESPONSIBILITY)

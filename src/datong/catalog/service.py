@@ -27,7 +27,7 @@ from datong.catalog.model import ContractDiff, diff_contracts
 from datong.catalog.odcs import DataContract, parse_contract
 from datong.catalog.plugs import CONTRACT_APPLIED, LIST_RESOURCE
 from datong.catalog.store import search_index
-from datong.catalog.store.models import ContractVersion, Facet, Resource
+from datong.catalog.store.models import ContractVersion, ElementUse, Facet, Resource
 from datong.kernel import clock
 from datong.kernel.action.service import ActionRecord, action, check_permission
 from datong.kernel.config import load_settings
@@ -299,6 +299,16 @@ def _write_contract(record: ActionRecord, contract: DataContract, agency: Agency
         applied_at=now,
     )
     search_index.write_entry(contract.id, contract)
+    _write_element_uses(contract)
+
+
+def _write_element_uses(contract: DataContract) -> None:
+    ElementUse.objects.filter(resource_id=contract.id).delete()
+    ElementUse.objects.bulk_create(
+        ElementUse(resource_id=contract.id, column_name=column.name, column_title=column.title, element=column.element)
+        for column in contract.columns
+        if column.element
+    )
 
 
 def _check_directory_code(contract: DataContract) -> None:

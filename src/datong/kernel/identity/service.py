@@ -129,6 +129,13 @@ def find_agencies() -> list[AgencySummary]:
     return [_agency_summary(row) for row in Agency.objects.order_by("code")]
 
 
+def find_agencies_with(role: Role) -> list[AgencySummary]:
+    """Agencies that have an active member in this role, by code."""
+    holders = RoleAssignment.objects.filter(role=role.value, withdrawn_at=None, member__is_active=True)
+    rows = Agency.objects.filter(pk__in=holders.values("member__agency_id"))
+    return [_agency_summary(row) for row in rows.order_by("code")]
+
+
 # Members and roles ------------------------------------------------------------------------------------------------
 def create_member(
     actor: Actor, *, username: str, display_name: str, agency_id: AgencyId, name_en: str = ""

@@ -8,7 +8,7 @@ import datong.kernel.clock
 
 class Migration(migrations.Migration):
     dependencies: ClassVar = [
-        ("catalog", "0005_responsibility"),
+        ("catalog", "0004_search"),
     ]
 
     operations: ClassVar = [

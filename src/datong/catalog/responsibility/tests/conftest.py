@@ -1,0 +1,3 @@
+from datong.catalog.tests.conftest import cast
+
+__all__ = ["cast"]
