@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from datong.collect.contracts import HeaderNotFirst, RunState
+from datong.collect.contracts import RunState
 from datong.collect.tests.conftest import Office
 from datong.lake import service as lake
 
@@ -43,10 +43,16 @@ def test_air_quality_with_absent_values(committing_office: Office) -> None:
     assert table.column("pm25").null_count == 2067
 
 
-def test_a_statistics_export_is_refused_clearly(committing_office: Office) -> None:
+def test_a_statistics_export_with_notes_and_a_column_a_quarter(committing_office: Office) -> None:
+    """BOM, tabs, notes above and below, one column for each quarter: read long, as the contract says."""
     office = committing_office
     resource_id = office.apply_text("stats_quarterly_gdp")
-    with pytest.raises(HeaderNotFirst) as caught:
-        office.collect(REAL / "macro/nbs_quarterly_gdp_current_prices.csv", resource_id=resource_id)
-    assert caught.value.facts["header_line"] == 3
-    assert lake.current_version(resource_id) is None
+    run = office.collect(REAL / "macro/nbs_quarterly_gdp_current_prices.csv", resource_id=resource_id)
+    assert run.state is RunState.DONE
+    assert run.rows_read == run.rows_accepted + run.rows_quarantined
+    assert {note.code for note in run.notes} >= {"preamble", "unpivoted"}
+    version = lake.current_version(resource_id)
+    assert version is not None
+    rows = lake.read_version(version).read_all().to_pylist()
+    assert len({row["quarter"] for row in rows}) == 18
+    assert len(rows) == run.rows_accepted
