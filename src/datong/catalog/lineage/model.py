@@ -50,7 +50,7 @@ def find_edges(statement: str, schema: Schema) -> list[ColumnEdge]:
         raise SqlUnreadable("The parser refused it.", hint_zh="语句无法解析。", private=str(error)) from error
     if root is None:
         raise SqlUnreadable("Give one SELECT.", hint_zh="请只写一条SELECT语句。")
-    outputs = [name.lower() for name in root.expression.named_selects]
+    outputs = [name.lower() for name in query.named_selects]
     edges = [edge for output in outputs for edge in _direct_edges(output, root, schema)]
     edges += [
         ColumnEdge(source=Dataset(name=table), source_column=column, target_column=output, kind=kind)
@@ -85,7 +85,7 @@ def _leaves(root: Node, schema: Schema) -> Iterator[tuple[str, str]]:
                 yield table, column
 
 
-def _is_plain(expression: exp.Expression) -> bool:
+def _is_plain(expression: exp.Expr) -> bool:
     inner = expression.this if isinstance(expression, exp.Alias) else expression
     return isinstance(inner, exp.Column | exp.Table | exp.Query)
 

@@ -247,7 +247,8 @@ def _statement(
 
 def _phrases_sql(terms: Sequence[Term]) -> tuple[str, dict[str, Any]]:
     """For terms whose pairs could stand apart: one of the alternatives must be there as it is."""
-    sql, values = "", {}
+    sql = ""
+    values: dict[str, Any] = {}
     for number, term in enumerate(terms):
         if not any(needs_phrase_check(alternative) for alternative in term.alternatives):
             continue
@@ -273,7 +274,8 @@ def _score_sql(query: SearchQuery, terms: Sequence[Term]) -> tuple[str, dict[str
         return "extract(epoch from updated_at) * 1000", {}
     if query.order is SearchOrder.QUALITY:
         return "coalesce(quality, 0) * 1000", {}
-    parts, values = ["coalesce(quality, 0) * 10"], {}
+    parts = ["coalesce(quality, 0) * 10"]
+    values: dict[str, Any] = {}
     for number, term in enumerate(terms):
         values |= {
             f"word_{number}": term.text,
@@ -356,10 +358,10 @@ def _title_of(facet: str, value: str, agencies: Mapping[str, tuple[str, str]]) -
             return CLASS_TITLES.get(value, (value, value))
         case "format":
             return value.upper(), value.upper()
-    words: Mapping[Any, tuple[str, str]] = {
+    words: dict[str, Mapping[Any, tuple[str, str]]] = {
         "sharing": SHARING_TITLES, "opening": SHARING_TITLES, "mode": MODE_TITLES, "cycle": CYCLE_TITLES
-    }[facet]  # fmt: skip
-    zh, en = next((titles for word, titles in words.items() if word == value), (value, value))
+    }  # fmt: skip
+    zh, en = next((titles for word, titles in words[facet].items() if word == value), (value, value))
     return (zh.replace("共享", "开放"), en.replace("Shared", "Open")) if facet == "opening" else (zh, en)
 
 

@@ -78,11 +78,21 @@ class Facet(models.Model):
         ]
 
 
-from datong.catalog.store.draft_models import ContractDraft  # noqa: E402, F401
-from datong.catalog.store.knowledge_models import SearchEntry, SynonymGroup  # noqa: E402, F401
-from datong.catalog.store.lineage_models import LineageEdge, LineageEvent  # noqa: E402, F401
-from datong.catalog.store.responsibility_models import (  # noqa: E402
-    ElementAuthority,  # noqa: F401
-    ElementUse,  # noqa: F401
-    FieldSource,  # noqa: F401
-)
+from datong.catalog.store.draft_models import ContractDraft  # noqa: E402
+from datong.catalog.store.knowledge_models import SearchEntry, SynonymGroup  # noqa: E402
+from datong.catalog.store.lineage_models import LineageEdge, LineageEvent  # noqa: E402
+from datong.catalog.store.responsibility_models import ElementAuthority, ElementUse, FieldSource  # noqa: E402
+
+__all__ = [
+    "ContractDraft",
+    "ContractVersion",
+    "ElementAuthority",
+    "ElementUse",
+    "Facet",
+    "FieldSource",
+    "LineageEdge",
+    "LineageEvent",
+    "Resource",
+    "SearchEntry",
+    "SynonymGroup",
+]
