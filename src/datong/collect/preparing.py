@@ -34,7 +34,8 @@ from datong.collect.reconcile import (
     read_measures,
     resolve_columns,
 )
-from datong.collect.rereading import Delivery, Prepared, RawTable, map_header, open_raw
+from datong.collect.rereading import Delivery, Prepared, map_header
+from datong.collect.scan import open_engine
 from datong.quality.contracts import Check, CheckKind, CheckPlan, Dimension, Severity
 from datong.quality.scoring import blocking_findings
 from datong.standards.divisions import Divisions
@@ -130,8 +131,7 @@ def check_delivery(
     sums: dict[str, Any] = {}
     distinct: dict[str, int] = {}
     if bill and (bill.sums or bill.distinct):
-        with open_raw(delivery, prepared, work) as raw:
-            sums, distinct = _measure(raw, bill, columns)
+        sums, distinct = _measure(checked, bill, columns, work)
     differences: tuple[BillDifference, ...] = ()
     if bill:
         differences = compare_bill(
@@ -206,8 +206,12 @@ def _rule_blocks(plan: CheckPlan, checked: CheckedFile) -> list[Block]:
     ]
 
 
-def _measure(raw: RawTable, bill: Bill, columns: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, int]]:
-    row = raw.connection.execute(measure_sql(bill, columns, raw.relation, str)).fetchone()
+def _measure(
+    checked: CheckedFile, bill: Bill, columns: Mapping[str, str], work: Path
+) -> tuple[dict[str, Any], dict[str, int]]:
+    """The control sums of the rows as they came."""
+    with open_engine(work) as engine:
+        row = engine.execute(measure_sql(bill, columns, checked.raw_sql, str)).fetchone()
     return read_measures(bill, row or ())
 
 
