@@ -266,7 +266,7 @@ def run(table, codes):
 
 def find_python() -> Path:
     """The python of the benchmark's environment; made from its lock where there is none."""
-    folder = Path(os.environ.get("DATONG_BENCH_QUALITY") or Path(__file__).parent / ".quality-env")
+    folder = Path(os.environ.get("DATONG_BENCH_QUALITY") or Path(sys.prefix) / "bench-quality")
     python = folder / "bin" / "python"
     if not python.exists():
         venv.create(folder, with_pip=True)

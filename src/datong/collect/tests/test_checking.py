@@ -38,7 +38,7 @@ from datong.quality.contracts import (
     Severity,
 )
 from datong.quality.scoring import blocking_findings
-from datong.quality.sql import violation_sql
+from datong.quality.sql import Bindings, violation_sql
 
 AS_OF = date(2026, 11, 24)
 COLUMNS = ("code", "name", "amount", "day")
@@ -266,6 +266,34 @@ def test_cells_are_cleaned_before_they_are_judged(quoted: bool, tmp_path: Path) 
     )
     with duckdb.connect() as engine:
         assert engine.execute(f"select code from {found.checked.raw_sql} limit 1").fetchall() == [("Ａ１",)]
+
+
+STEPS = ("width", "trim", "upper", "lower", "date", "phone", "name")
+
+
+def test_no_cleaning_joins(tmp_path: Path) -> None:
+    """As no check does: a join may hand rows on in another order, and lines would be wrong."""
+    unit = Step("unit", {"from": "万元", "to": "元"})
+    named = Step("division-name", {})
+    cleaned = (Cleaned("code", (*map(Step, STEPS), unit)), Cleaned("name", (named,)))
+    context = CleaningContext(as_of=AS_OF, division_codes={"": {f"{n}区": f"{n:06d}" for n in range(50)}})
+    file = scan.PlainFile(
+        path=tmp_path / "given.csv",
+        delimiter=",",
+        newline="\n",
+        header=COLUMNS,
+        header_lines=1,
+        has_quotes=False,
+        lines=None,
+        cleaned=cleaned,
+        cleaning=context,
+    )
+    file.path.write_text("code,name,amount,day\na,1区,1,\n", encoding="utf-8")
+    bindings = Bindings()
+    with scan.open_engine(tmp_path) as engine:
+        plan = engine.execute(f"explain {scan._marks_sql(PLAN, file, bindings)}", bindings.values).fetchall()[0][1]
+    assert "READ_CSV" in plan
+    assert "JOIN" not in plan
 
 
 def test_the_first_of_a_key_may_stay(tmp_path: Path) -> None:
