@@ -14,7 +14,17 @@ from datong.cases import service as cases
 from datong.cases.contracts import CaseView, Decision
 from datong.catalog.service import get_contract
 from datong.collect.contracts import Block, RunGivenUp, RunState
-from datong.collect.service.rows import COLLECT, FAILURE_CLOSED, GIVEN_UP, JOB, RESUMED, subject_of, title_en_of
+from datong.collect.service.rows import (
+    COLLECT,
+    FAILED,
+    FAILURE_CLOSED,
+    GIVEN_UP,
+    JOB,
+    RESUMED,
+    event_payload,
+    subject_of,
+    title_en_of,
+)
 from datong.collect.store.models import Run
 from datong.kernel import clock
 from datong.kernel.action.service import ActionRecord
@@ -79,7 +89,7 @@ def end_given_up(run: Run, failure: Failure, record: ActionRecord) -> None:
     run.state, run.finished_at = RunState.FAILED, clock.now()
     run.failure = failure_of(failure)
     run.save()
-    record.event("run.failed", subject=f"resource:{run.resource_id}", payload={"run": run.id, "code": failure.code})
+    record.event(FAILED, subject=f"resource:{run.resource_id}", payload=event_payload(run, code=failure.code))
 
 
 def failure_of(failure: Failure) -> dict[str, Any]:
