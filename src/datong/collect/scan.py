@@ -132,7 +132,7 @@ class Marked:
 
 
 def open_engine(work: Path) -> duckdb.DuckDBPyConnection:
-    """A private DuckDB for one check pass: bounded memory, encrypted spill in the run's own folder, no extensions.
+    """A private DuckDB for one check pass: bounded memory, encrypted spill in the run's own folder, nothing installed.
 
     What an earlier, killed pass spilled there goes first.
     """
@@ -147,7 +147,7 @@ def open_engine(work: Path) -> duckdb.DuckDBPyConnection:
             "autoload_known_extensions": "false",
         }
     )
-    for extension in ("icu", "json"):
+    for extension in ("icu", "json", "httpfs"):  # httpfs: without it DuckDB does not encrypt what it spills
         connection.execute(f"load {text_sql(str(find_extension(extension)))}")
     connection.execute("set preserve_insertion_order = true")
     connection.execute("set temp_file_encryption = true")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import duckdb
+import pytest
+
 from datong.collect import scan
 from datong.collect.leftovers import remove_left_work
 from datong.kernel import clock
@@ -38,3 +41,24 @@ def test_a_check_begins_without_what_an_earlier_one_spilled(tmp_path: Path) -> N
     (tmp_path / "spill" / "duckdb_temp").write_bytes(b"left")
     with scan.open_engine(tmp_path):
         assert not (tmp_path / "spill" / "duckdb_temp").exists()
+
+
+def test_a_check_larger_than_its_memory_spills_sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DuckDB encrypts what it spills only with an extension loaded, and stops the statement without it."""
+    monkeypatch.setattr(scan, "COLLECT_MEMORY_MB", 100)
+    with scan.open_engine(tmp_path) as engine:
+        engine.execute("create temp table t as select hash(range)::varchar || hash(range + 1) as v from range(2500000)")
+        assert any(path.stat().st_size for path in (tmp_path / "spill").iterdir())
+        assert engine.execute("select current_setting('temp_file_encryption')").fetchall() == [(True,)]
+        assert engine.execute("select count(*), count(v) from t").fetchall() == [(2_500_000, 2_500_000)]
+
+
+def test_an_engine_without_the_extension_would_stop(tmp_path: Path) -> None:
+    """The planted violation: the same statement in the same memory, httpfs left out."""
+    with duckdb.connect(config={"memory_limit": "100MB", "temp_directory": str(tmp_path)}) as engine:
+        engine.execute("set autoload_known_extensions = false")
+        engine.execute("set temp_file_encryption = true")
+        with pytest.raises(duckdb.Error, match="httpfs"):
+            engine.execute(
+                "create temp table t as select hash(range)::varchar || hash(range + 1) as v from range(2500000)"
+            )
