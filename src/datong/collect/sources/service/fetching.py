@@ -42,7 +42,7 @@ from datong.collect.store.source_models import Fetch, Source, SourceFile
 from datong.kernel import clock
 from datong.kernel.action.service import action
 from datong.kernel.contracts import Actor
-from datong.kernel.failures import Bug, Failure, TooLarge
+from datong.kernel.failures import Bug, Failure
 from datong.kernel.faults import fault_point
 from datong.kernel.ids import ResourceId
 from datong.kernel.jobs.contracts import JobState
@@ -178,9 +178,8 @@ def _land(fetch: Fetch, row: Source, batch: Batch) -> None:
 
 
 def _read_bill(path: Path) -> Bill:
-    if path.stat().st_size > BILL_BYTES_MAX:
-        raise TooLarge("A bill is a small JSON file.", hint_zh="对账单过大。", limit_bytes=BILL_BYTES_MAX)
-    return read_bill(path.read_bytes(), path.name)
+    with path.open("rb") as file:
+        return read_bill(file.read(BILL_BYTES_MAX + 1), path.name)
 
 
 def _numbered(row: Source, batch: Batch) -> dict[str, Any]:
