@@ -100,12 +100,12 @@ select
 from words left join page on true
 order by score desc, resource_id
 """
-_FACET = """
+_OTHER_CHOICES = """
 with {candidates},
 {allowed}
 select word, count(*)
 from seen, unnest(facets) as word
-where starts_with(word, %(facet)s)
+where {chosen}
 group by word
 """
 
@@ -319,17 +319,32 @@ def _facet_groups(
     for word, count in found.items():
         name, _, value = word.partition(":")
         counts[name][value] = count
-    for name, chosen in query.filters.items():
-        if chosen:
-            others = {other: values for other, values in query.filters.items() if other != name}
-            statement = _statement(actor, query, terms, others)
-            rows = _run(statement.complete(_FACET), {**statement.values, "facet": f"{name}:"})
-            counts[name] = dict.fromkeys(chosen, 0) | {word.partition(":")[2]: n for word, n in rows}
+    counts |= _other_choices(actor, query, terms)
     agencies = {a.code: (a.name, a.name_en) for a in find_agencies()} if "agency" in counts else {}
     for name, (zh, en) in FACETS.items():
         if counts[name]:
             values = _facet_values(name, counts[name], query.filters.get(name, ()), agencies)
             yield FacetGroup(name=name, title_zh=zh, title_en=en, values=values)
+
+
+def _other_choices(actor: Actor, query: SearchQuery, terms: Sequence[Term]) -> dict[str, dict[str, int]]:
+    """For each facet that is narrowed by: its values with what they would give under the other facets' choices."""
+    chosen = {name: [f"{name}:{value}" for value in values] for name, values in query.filters.items() if values}
+    if not chosen:
+        return {}
+    statement = _statement(actor, query, terms, {})
+    values: dict[str, Any] = {f"words_{name}": words for name, words in chosen.items()}
+    either = []
+    for name in chosen:
+        values[f"start_{name}"] = f"{name}:"
+        others = [f"facets && %(words_{other})s" for other in chosen if other != name]
+        either.append(f"({' and '.join([f'starts_with(word, %(start_{name})s)', *others])})")
+    rows = _run(statement.complete(_OTHER_CHOICES, chosen=" or ".join(either)), {**statement.values, **values})
+    counts = {name: dict.fromkeys(query.filters[name], 0) for name in chosen}
+    for word, count in rows:
+        name, _, value = word.partition(":")
+        counts[name][value] = count
+    return counts
 
 
 def _facet_values(
