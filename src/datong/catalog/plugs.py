@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datong.kernel.contracts import NAV_ITEMS, ActionKind, NavItem, Role, Scope, declare_action
+from datong.kernel.contracts import NAV_ITEMS, ActionKind, Actor, NavItem, Role, Scope, declare_action
 from datong.kernel.policy.contracts import POLICY_RULES, PolicyRule
 
 LIST_RESOURCE = "resource.list"
@@ -116,6 +116,25 @@ NAVIGATION = NavItem(
 )
 
 
+def _count_drafts(actor: Actor) -> int | None:
+    from datong.catalog.authoring.service import count_drafts
+
+    return count_drafts(actor) or None
+
+
+DRAFTS = NavItem(
+    key="catalog.drafts",
+    section="data",
+    order=12,
+    title_zh="契约草稿",
+    title_en="Contract drafts",
+    icon="edit",
+    url_name="catalog:drafts",
+    roles=frozenset({Role.STEWARD, Role.APPROVER}),
+    count=_count_drafts,
+)
+
+
 def plug() -> None:
     from datong.cases.contracts import CASE_KINDS, CASE_PAGES
     from datong.catalog.authoring.service import ContractApprovalCase
@@ -138,4 +157,5 @@ def plug() -> None:
     declare_action(SYNONYMS_ADDED)
     POLICY_RULES.fill(SEEN_RESOURCES.key, SEEN_RESOURCES)
     NAV_ITEMS.fill(NAVIGATION.key, NAVIGATION)
+    NAV_ITEMS.fill(DRAFTS.key, DRAFTS)
     NAV_ITEMS.fill(RESPONSIBILITY.key, RESPONSIBILITY)

@@ -156,6 +156,11 @@ def find_drafts(actor: Actor) -> list[DraftView]:
     return [_view(row) for row in rows]
 
 
+def count_drafts(actor: Actor) -> int:
+    """How many drafts of the actor's agency are open."""
+    return ContractDraft.objects.filter(state__in=OPEN_STATES, agency_id=actor.agency_id).count()
+
+
 # Review and approval ----------------------------------------------------------------------------------------------
 def review_text(text: str, *, base_version: str | None) -> DraftReview:
     """What is wrong with a text, what it changes, what that breaks, and what the four checks say."""

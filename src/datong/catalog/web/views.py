@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from datong.catalog import service
+from datong.catalog.authoring.service import may_edit
 from datong.catalog.contracts import ResourceView
 from datong.catalog.web.panels import RESOURCE_BUTTONS, RESOURCE_PANELS
 from datong.catalog.web.present import column_lines, cycle_title
@@ -38,6 +39,7 @@ def show_resource(request: HttpRequest, resource_id: str) -> HttpResponse:
         "modes": [MODE_TITLES[mode] for mode in ShareMode if mode in contract.sharing.modes],
         "panels": panels,
         "buttons": find_buttons(actor, resource),
+        "may_edit": may_edit(actor, resource.agency_id),
     }
     return render(request, "catalog/resource.html", context)
 
