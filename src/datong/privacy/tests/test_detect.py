@@ -20,7 +20,7 @@ from datong.privacy.detect.model import ColumnSeen, Role
 from datong.standards.identifiers import check_uscc, resident_id_check_character, uscc_check_character
 
 REAL = Path(__file__).resolve().parents[5] / "shared" / "data"
-ROWS = 2000
+ROWS = 500
 Maker = Callable[[Any], str]
 GIVEN = "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华玉兰鑫浩宇轩梓涵雨桐欣怡"
 SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗"
