@@ -32,9 +32,11 @@ REASONS_SHOWN_MAX = 12
 
 
 def register(app: typer.Typer) -> None:
+    from datong.collect.infer import cli as inferring
     from datong.collect.sources import cli as sources
 
     sources.register(app)
+    inferring.register()
     runs = typer.Typer(help="Runs of collection.", no_args_is_help=True)
     app.command("collect")(collect)
     app.add_typer(runs, name="run")

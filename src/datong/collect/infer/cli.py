@@ -19,7 +19,8 @@ from datong.kernel.terminal import print_json
 
 def register() -> None:
     """Add the command to `datong contract`, which belongs to the catalogue."""
-    contract_app.command("infer")(infer)
+    if all(command.name != "infer" for command in contract_app.registered_commands):
+        contract_app.command("infer")(infer)
 
 
 def infer(

@@ -14,7 +14,9 @@ from datong.collect.infer.profiling import text_sql
 from datong.kernel.limits import INFER_KEY_COLUMNS_MAX, INFER_KEYS_TRIED_MAX
 from datong.lake.engine import quote_name
 
-_KEY_LENGTH_MAX = 64
+_KEY_LENGTH_MAX = 200
+_ESTIMATE_SHARE = 0.7
+"""Distinct counts are estimates that may fall short by so much; whoever passes is counted exactly."""
 _LINK_SHARE_MIN = 0.98
 _LINK_VALUES_MIN = 3
 
@@ -26,15 +28,17 @@ def find_keys(
     if not rows:
         return ()
     usable = [profile for profile in profiles if _may_be_key(profile)]
-    single = [p for p in usable if p.distinct >= rows * 0.9 and _is_unique(connection, relation, [p.name], rows)]
+    single = [
+        p for p in usable if p.distinct >= rows * _ESTIMATE_SHARE and _is_unique(connection, relation, [p.name], rows)
+    ]
     if single:
         return tuple(KeyCandidate(columns=(profile.name,)) for profile in sorted(single, key=_key_rank))
     usable.sort(key=lambda profile: -profile.distinct)
     tried = 0
     for size in range(2, INFER_KEY_COLUMNS_MAX + 1):
-        found = []
+        found: list[KeyCandidate] = []
         for group in combinations(usable[:8], size):
-            if prod(profile.distinct for profile in group) < rows * 0.9:
+            if prod(profile.distinct for profile in group) < rows * _ESTIMATE_SHARE:
                 continue
             tried += 1
             if tried > INFER_KEYS_TRIED_MAX:

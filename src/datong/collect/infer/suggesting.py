@@ -256,13 +256,8 @@ def _options(
             options |= {"minLength": profile.length_min, "maxLength": profile.length_max}
         else:
             options["maxLength"] = next((width for width in _WIDTHS if width >= profile.length_max), profile.length_max)
-        pattern = _pattern(profile.shape)
-        if (
-            pattern
-            and profile.distinct >= _VARIETY_MIN
-            and context.rows >= _ROWS_FOR_RULES
-            and not any(each.identifier for each in strong)
-        ):
+        pattern = _pattern(profile.shape) if profile.distinct >= _VARIETY_MIN else ""
+        if pattern and context.rows >= _ROWS_FOR_RULES and not any(each.identifier for each in strong):
             options["pattern"] = pattern
             reasons.append((f"所有值同一格式：{profile.shape}", f"all values have one form: {profile.shape}"))
     if profile.guess.date_format and kind in (LogicalType.DATE, LogicalType.TIMESTAMP):

@@ -83,11 +83,11 @@ def open_file(path: Path, filename: str, work: Path, progress: Progress) -> Iter
             if len(readings) == 1:
                 raise
             continue
-        if (turned := _turned(table.source_header, reading)) is not None:
-            reading = turned
-            table = read_source(path, scan_file(path), filename, [], reading, folder, exactly=True)
+        turned = _turned(table.source_header, reading)
+        if turned is not None:
+            table = read_source(path, scan_file(path), filename, [], turned, folder, exactly=True)
         if isinstance(table, PlainTable):
-            yield _as_found(table, name or PurePosixPath(filename).stem, filename, reading)
+            yield _as_found(table, name or PurePosixPath(filename).stem, filename, turned or reading)
 
 
 def _turned(header: tuple[str, ...], reading: Mapping[str, Any]) -> dict[str, Any] | None:
