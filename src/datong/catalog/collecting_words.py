@@ -97,6 +97,7 @@ READING_KEYS: Final[Mapping[str, Argument]] = {
     "member": _TEXT,
     "unit_in_header": _FLAG,
     "no_header": _FLAG,
+    "fill_short_rows": _FLAG,
     "unpivot": Argument(
         test=_is_unpivot,
         wanted="{keep: [columns], name: column, value: column}",

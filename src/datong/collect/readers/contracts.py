@@ -19,7 +19,8 @@ class Note:
     """Something of the file that is no row, or was read in a way worth telling.
 
     `code` is one of preamble, footnotes, header-rows, header-unit, header-blank, blank-columns, sheet, sheets-unread,
-    hidden-rows, long-numbers, formula-errors, member, packed, unpivoted, crs, nested. Positions count like the rows'.
+    hidden-rows, long-numbers, formula-errors, member, packed, unpivoted, short-rows, crs, nested.
+    Positions count like the rows'.
     """
 
     code: str

@@ -120,6 +120,7 @@ class _Footnotes:
         self._is_padded = is_padded
         self._pattern = re.compile(reading.footer_pattern) if reading.footer_pattern else None
         self._ignored = reading.last_rows_ignored
+        self._fills, self._filled = reading.fill_short_rows, 0
 
     def __iter__(self) -> Iterator[SourceRow]:
         held: list[SourceRow] = []
@@ -129,6 +130,14 @@ class _Footnotes:
             if len(last) > self._ignored:
                 yield last.popleft()
         self._tell([*last, *held])
+        if self._filled:
+            self._notes.append(
+                Note(
+                    code="short-rows",
+                    zh=f"{self._filled:,}行末尾缺少字段，按空值补齐",
+                    en=f"Rows that end early, filled up with empty cells: {self._filled:,}",
+                )
+            )
 
     def _trimmed(self, held: list[SourceRow]) -> Iterator[SourceRow]:
         cut = False
@@ -158,8 +167,9 @@ class _Footnotes:
         given = len(cells)
         if given > width and not any(cells[width:]) and (self._is_padded or given == width + 1):
             cells = cells[:width]
-        elif given < width and self._is_padded:
+        elif given < width and (self._is_padded or self._fills):
             cells = cells + [""] * (width - given)
+            self._filled += not self._is_padded
         if len(cells) != width:
             found = (f"应有{width}个字段，实有{given}个", f"{width} fields expected, {given} found")
             return (position, cells, found), width > 1

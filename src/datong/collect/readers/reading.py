@@ -1,8 +1,9 @@
 """The contract's word `reading`: how a delivered file is to be read. What it does not say is found out from the file.
 
 Keys: format, encoding, delimiter, sheet, header_rows, first_row, last_rows_ignored, footer_pattern, record_path,
-fields, member, unit_in_header, no_header, unpivot. `unpivot: {keep: [columns], name: column, value: column}` turns a
-wide table (one column a quarter) into a long one: `keep` stays, the other headers go to `name`, their cells to `value`.
+fields, member, unit_in_header, no_header, fill_short_rows, unpivot. `unpivot: {keep: [columns], name: column, value:
+column}` turns a wide table (one column a quarter) into a long one: `keep` stays, the other headers go to `name`, their
+cells to `value`.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ _KEYS = {
     "member": str,
     "unit_in_header": bool,
     "no_header": bool,
+    "fill_short_rows": bool,
     "unpivot": Mapping,
 }
 
@@ -65,12 +67,16 @@ class Reading:
     member: str = ""
     unit_in_header: bool = True
     no_header: bool = False
+    fill_short_rows: bool = False
+    """Rows that end before the header does lack empty cells, as GTFS writes them; else they are set aside."""
     unpivot: Unpivot | None = None
 
     @property
     def cuts_rows(self) -> bool:
-        """Whether rows of the file are left out or turned, so that it cannot be scanned as it is."""
-        return bool(self.no_header or self.unpivot or self.last_rows_ignored or self.footer_pattern)
+        """Whether rows of the file are left out, filled or turned, so that it cannot be scanned as it is."""
+        return bool(
+            self.no_header or self.unpivot or self.last_rows_ignored or self.footer_pattern or self.fill_short_rows
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +130,7 @@ def read_reading(given: Mapping[str, Any]) -> Reading:
         member=given.get("member", ""),
         unit_in_header=given.get("unit_in_header", True),
         no_header=given.get("no_header", False),
+        fill_short_rows=given.get("fill_short_rows", False),
         unpivot=_read_unpivot(given.get("unpivot")),
     )
 

@@ -201,6 +201,10 @@ def test_what_the_contract_says_of_reading_is_done(tmp_path: Path) -> None:
     assert (rows_of(placed), placed.source_header) == ([["a", "b", "1"]], ("x", "y", "z"))
     named = read("代码|名称|金额\na|b|1\n".encode("gbk"), tmp_path, {"encoding": "GBK", "delimiter": "|"})
     assert (named.encoding, named.delimiter) == ("gb18030", "|")
+    filled = plain(b"code,name,amount\na,b\nc,d,2\ne\n", tmp_path, {"fill_short_rows": True})
+    assert rows_of(filled) == [["a", "b", ""], ["c", "d", "2"], ["e", "", ""]]
+    assert (codes_of(filled), filled.unshaped) == (["short-rows"], ())
+    assert [row.line for row in plain(b"code,name,amount\na,b\nc,d,2\n", tmp_path, exactly=True).unshaped] == [2]
     wrongs: list[dict[str, Any]] = [
         {"colour": 1},
         {"first_row": "x"},
