@@ -42,6 +42,9 @@ _PERIOD = re.compile(
 )
 """A year, a month or a quarter, as statistics write them into headers."""
 _PERIODS_MIN = 4
+_PRIMARY_KEY = re.compile(r"PRIMARY KEY \((?P<columns>[^)]*)\)")
+_BACKTICKED = re.compile(r"`([^`]+)`")
+_FOREIGN_KEY = re.compile(r"FOREIGN KEY \(`([^`]+)`\) REFERENCES `([^`]+)` \(`([^`]+)`\)")
 Progress = Callable[[str, int, int], None]
 """Called as (what is being read, tables done, tables in all)."""
 
@@ -237,7 +240,7 @@ class _Catalogue:
     def columns(self, schema: str, name: str) -> tuple[SourceColumn, ...]:
         place = f"table_schema = {_text(schema)} and table_name = {_text(name)}"
         if self._kind == "postgres":
-            comment = f"coalesce(col_description({_text(self._quoted(schema, name))}::regclass, ordinal_position), '')"
+            comment = f"coalesce(col_description({self._regclass(schema, name)}, ordinal_position), '')"
         else:
             comment = "column_comment"
         rows = self._session.rows(
@@ -256,7 +259,7 @@ class _Catalogue:
 
     def comment(self, schema: str, name: str) -> str:
         if self._kind == "postgres":
-            return self._session.scalar(f"select obj_description({_text(self._quoted(schema, name))}::regclass)") or ""
+            return self._session.scalar(f"select obj_description({self._regclass(schema, name)})") or ""
         return (
             self._session.scalar(
                 "select table_comment from information_schema.tables "
@@ -266,38 +269,43 @@ class _Catalogue:
         )
 
     def key(self, schema: str, name: str) -> tuple[KeyCandidate, ...]:
-        rows = self._session.rows(
-            "select k.column_name from information_schema.table_constraints t "
-            "join information_schema.key_column_usage k on k.constraint_name = t.constraint_name "
-            "and k.table_schema = t.table_schema and k.table_name = t.table_name "
-            f"where t.constraint_type = 'PRIMARY KEY' and t.table_schema = {_text(schema)} "
-            f"and t.table_name = {_text(name)} order by k.ordinal_position"
-        )
-        columns = tuple(str(row[0]) for row in rows)
+        """The declared primary key. The information schema hides it from who may only select, so it is not asked."""
+        if self._kind == "postgres":
+            rows = self._session.rows(
+                "select a.attname from pg_constraint c cross join unnest(c.conkey) with ordinality k (attnum, place) "
+                "join pg_attribute a on a.attrelid = c.conrelid and a.attnum = k.attnum "
+                f"where c.contype = 'p' and c.conrelid = {self._regclass(schema, name)} order by k.place"
+            )
+            columns = tuple(str(row[0]) for row in rows)
+        else:
+            found = _PRIMARY_KEY.search(self._definition(schema, name))
+            columns = tuple(_BACKTICKED.findall(found["columns"])) if found else ()
         return (KeyCandidate(columns=columns, declared=True),) if columns else ()
 
     def links(self, schema: str, name: str) -> tuple[LinkCandidate, ...]:
         """Declared foreign keys of one column."""
         if self._kind == "postgres":
-            sql = (
+            rows = self._session.rows(
                 "select a.attname, r.relname, b.attname from pg_constraint c join pg_class r on r.oid = c.confrelid "
                 "join pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1] "
                 "join pg_attribute b on b.attrelid = c.confrelid and b.attnum = c.confkey[1] "
-                f"where c.contype = 'f' and cardinality(c.conkey) = 1 "
-                f"and c.conrelid = {_text(self._quoted(schema, name))}::regclass"
+                f"where c.contype = 'f' and cardinality(c.conkey) = 1 and c.conrelid = {self._regclass(schema, name)}"
             )
+            found = [(str(row[0]), str(row[1]), str(row[2])) for row in rows]
         else:
-            sql = (
-                "select column_name, referenced_table_name, referenced_column_name "
-                "from information_schema.key_column_usage where referenced_table_name is not null "
-                f"and table_schema = {_text(schema)} and table_name = {_text(name)}"
-            )
+            found = [match.group(1, 2, 3) for match in _FOREIGN_KEY.finditer(self._definition(schema, name))]
         return tuple(
-            LinkCandidate(
-                column=str(row[0]), to_table=str(row[1]), to_column=str(row[2]), share=1.0, values=0, declared=True
-            )
-            for row in self._session.rows(sql)
+            LinkCandidate(column=own, to_table=table, to_column=other, share=1.0, values=0, declared=True)
+            for own, table, other in found
         )
+
+    def _definition(self, schema: str, name: str) -> str:
+        """MySQL's own statement for the table; a view has one without keys."""
+        row = next(iter(self._session.rows(f"show create table {self._quoted(schema, name)}")), None)
+        return str(row[1]) if row else ""
+
+    def _regclass(self, schema: str, name: str) -> str:
+        return f"{_text(self._quoted(schema, name))}::regclass"
 
     def _quoted(self, schema: str, name: str) -> str:
         return f"{self._session.quote(schema)}.{self._session.quote(name)}"
