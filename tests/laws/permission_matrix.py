@@ -18,7 +18,7 @@ from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from tests.laws.scenario import CSV, PERSONAS
+from tests.laws.scenario import CSV, PERSONAS, RESOURCE
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,18 @@ def a_code_list() -> SimpleUploadedFile:
     return SimpleUploadedFile("colours.csv", "code,title_zh\n1,红\n".encode())
 
 
+def a_workbook() -> SimpleUploadedFile:
+    """The template, prefilled with the scenario's table."""
+    from datong.catalog.service import get_contract
+    from datong.catalog.workbook.writing import write_template
+
+    return SimpleUploadedFile("catalogue.xlsx", write_template([get_contract(RESOURCE)]))
+
+
+OWN_AGENCY_ONLY = expect(404, anonymous=302, nobody=200, steward=200, approver=200)
+"""Drafts of contracts are seen by the agency that writes them."""
+EDITED = {"part": "yaml", "text": "id: psb_population", "revision": "0", "base": "1.0.0"}
+
 ASK = {
     "modes": ["verify"],
     "columns": ["id_number", "name"],
@@ -106,6 +118,49 @@ MATRIX: tuple[Row, ...] = (
     Row("GET", "/resources/suggest", MEMBERS_ONLY),
     Row("GET", "/resources/{resource_id}/", MEMBERS_ONLY),
     Row("GET", "/resources/{resource_id}/contract", MEMBERS_ONLY),
+    # Contracts are written by the owner's stewards and put in force by its approvers
+    Row("GET", "/resources/{resource_id}/template.xlsx", MEMBERS_ONLY),
+    Row("GET", "/resources/{resource_id}/edit", expect(403, anonymous=302, steward=200)),
+    Row("POST", "/resources/{resource_id}/edit/save", expect(403, anonymous=401, steward=302), EDITED),
+    Row("POST", "/resources/{resource_id}/edit/check", expect(403, anonymous=401, steward=200), EDITED),
+    Row("GET", "/contracts/", MEMBERS_ONLY),
+    Row("GET", "/contracts/template.xlsx", MEMBERS_ONLY),
+    Row("GET", "/contracts/new", MEMBERS_ONLY),
+    Row(
+        "POST",
+        "/contracts/new",
+        expect(403, anonymous=401, steward=302, asker=302, stranger=302),
+        {"id": "new_things", "title": "新资源"},
+    ),
+    Row("GET", "/contracts/import", MEMBERS_ONLY),
+    Row(
+        "POST",
+        "/contracts/import",
+        expect(403, anonymous=401, steward=302),
+        {"file": a_workbook, "action": "save"},
+    ),
+    Row("GET", "/contracts/drafts/{draft_id}/", OWN_AGENCY_ONLY),
+    Row(
+        "POST",
+        "/contracts/drafts/{draft_id}/submit",
+        expect(404, anonymous=401, nobody=403, approver=403, steward=409),
+    ),
+    Row(
+        "POST",
+        "/contracts/drafts/{draft_id}/rebase",
+        expect(404, anonymous=401, nobody=403, approver=403, steward=409),
+    ),
+    Row(
+        "POST",
+        "/contracts/drafts/{draft_id}/discard",
+        expect(404, anonymous=401, nobody=403, approver=403, steward=302),
+    ),
+    Row(
+        "POST",
+        "/contracts/drafts/{draft_id}/decision",
+        expect(404, anonymous=401, nobody=403, approver=302, steward=403),
+        {"decision": "approve"},
+    ),
     Row("GET", "/resources/{resource_id}/responsibility", MEMBERS_ONLY),
     Row("GET", "/responsibility/", MEMBERS_ONLY),
     Row("GET", "/responsibility/elements.csv", MEMBERS_ONLY),

@@ -12,6 +12,9 @@ from django.test import Client
 
 from datong.cases.contracts import Decision
 from datong.cases.service import decide_case
+from datong.catalog.authoring import service as authoring
+from datong.catalog.canonical import canonical_text
+from datong.catalog.odcs import parse_contract
 from datong.catalog.service import apply_contract
 from datong.collect.service import execute_run, start_run
 from datong.collect.sources import service as sources
@@ -24,6 +27,7 @@ from datong.kernel.audit.entries import SALT_BYTES, DataEntry, salted_digest
 from datong.kernel.audit.log import AuditLog
 from datong.kernel.audit.notes import load_or_create_signer
 from datong.kernel.config import load_settings
+from datong.kernel.contracts import Actor
 from datong.kernel.ids import ResourceId
 from datong.quality.assess.service import assess_resource
 from datong.quality.service import find_orders, record_run, waive_rule
@@ -101,6 +105,7 @@ def make_scenario() -> Scenario:
     waiting = exchange.request_access(asker, draft)
     log_index = write_exchange(cast, granted.grant_id)
     report = assess_resource(steward, RESOURCE)
+    contract_draft = submit_contract(steward, text)
     return Scenario(
         cast=cast,
         ids={
@@ -116,6 +121,7 @@ def make_scenario() -> Scenario:
             "grant_id": granted.grant_id,
             "log_index": str(log_index),
             "report_number": report.number,
+            "draft_id": contract_draft,
             "report_file": "html",
             "element_id": "DE-00001",
             "field_id": "psb_population.name",
@@ -125,6 +131,16 @@ def make_scenario() -> Scenario:
         },
         sessions={persona: sign_in(cast, member) for persona, member in PERSONAS.items() if member},
     )
+
+
+def submit_contract(steward: Actor, text: str) -> str:
+    """A contract of another resource that waits for its approver; gives the draft's id."""
+    raw = parse_contract(text.replace("psb_population", "psb_people").replace("101001/000001", "101001/000009")).raw
+    raw["name"] = "流动人口登记信息"
+    raw["customProperties"].append({"property": "secrecy", "value": "none"})
+    text = canonical_text(raw)
+    saved = authoring.save_draft(steward, "psb_people", text, base_version=None, revision=0)
+    return authoring.submit_draft(steward, saved.id).id
 
 
 def sign_in(cast: Cast, member: str) -> str:

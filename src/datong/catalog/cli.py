@@ -170,6 +170,7 @@ def import_workbook(
     """
     from datong.catalog.authoring.service import apply_book, read_book
     from datong.catalog.workbook.marking import mark_workbook
+    from datong.catalog.workbook.reading import WorkbookFaulty
     from datong.kernel.limits import WORKBOOK_BYTES_MAX
 
     if book.stat().st_size > WORKBOOK_BYTES_MAX:
@@ -182,7 +183,7 @@ def import_workbook(
         for finding in () if as_json else read.findings:
             message = f"{finding.message}（{finding.message_zh}）. {finding.remedy}"
             _errors().print(f"{book}:{finding.sheet}!{finding.cell}: {message}", markup=False, soft_wrap=True)
-        raise ContractsInvalid(
+        raise WorkbookFaulty(
             f"{len(read.findings)} cells to mend; nothing was written.",
             hint_zh=f"共{len(read.findings)}处须修改，没有写入任何内容。",
             findings=[asdict(finding) for finding in read.findings] if as_json else None,

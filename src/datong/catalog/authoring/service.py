@@ -143,6 +143,8 @@ def discard_draft(actor: Actor, draft_id: str) -> None:
 def rebase_draft(actor: Actor, draft_id: str) -> DraftView:
     """Say that the draft now stands on the contract in force: its writer has read what changed meanwhile."""
     row = _row(actor, draft_id)
+    check_permission(SAVED, actor, _subject(row))
+    _require_draft(row)
     current = catalog.get_contract(ResourceId(row.resource_id)).version
     with action(SAVED, actor, _subject(row), facts={"resource": row.resource_id, "base": current}) as record:
         row.base_version, row.revision = current, row.revision + 1
@@ -197,8 +199,8 @@ def check_contract(contract: DataContract) -> tuple[checks.CheckFinding, ...]:
 def submit_draft(actor: Actor, draft_id: str) -> DraftView:
     """Ask for approval. Raises ContractInvalid, VersionConflict, BreakingChange, VersionTooLow or ChecksBlock."""
     row = _row(actor, draft_id)
-    if row.state != DraftState.DRAFT:
-        raise DraftUnderReview("It is submitted already.", hint_zh="草稿已经提交。", draft=row.id)
+    check_permission(SUBMITTED, actor, _subject(row))
+    _require_draft(row)
     contract = parse_contract(row.text)
     review = review_text(row.text, base_version=row.base_version)
     if review.is_stale:
@@ -429,6 +431,11 @@ def _row(actor: Actor, draft_id: str) -> ContractDraft:
     if row is None or not _may_see(actor, row):
         raise _no_draft(draft_id)
     return row
+
+
+def _require_draft(row: ContractDraft) -> None:
+    if row.state != DraftState.DRAFT:
+        raise DraftUnderReview("It is submitted or decided already.", hint_zh="草稿已经提交或办结。", draft=row.pk)
 
 
 def _may_see(actor: Actor, row: ContractDraft) -> bool:

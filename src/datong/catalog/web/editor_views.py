@@ -41,6 +41,7 @@ from datong.catalog.web.editor_present import (
     texts_of_post,
 )
 from datong.catalog.workbook.marking import mark_workbook
+from datong.catalog.workbook.reading import WorkbookFaulty
 from datong.catalog.workbook.writing import write_template
 from datong.catalog.yaml_text import read_yaml
 from datong.kernel.action.service import is_allowed
@@ -353,7 +354,7 @@ def import_workbook(request: HttpRequest) -> HttpResponse:
                 "copy": base64.b64encode(marked).decode() if len(marked) <= WORKBOOK_INLINE_BYTES_MAX else "",
                 "media_type": XLSX,
             }
-            failure = BadInput(
+            failure = WorkbookFaulty(
                 f"{len(book.findings)} cells to mend; nothing was saved.",
                 hint_zh=f"共{len(book.findings)}处须修改，没有保存任何内容。",
             )

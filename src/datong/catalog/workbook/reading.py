@@ -27,7 +27,7 @@ from datong.catalog.odcs import lint_contract
 from datong.catalog.values import DataContract
 from datong.catalog.workbook.layout import COLUMN_SHEET, RESOURCE_SHEET, SHEETS, field_of_header
 from datong.catalog.workbook.safety import NotAWorkbook, check_workbook
-from datong.kernel.failures import TooLarge
+from datong.kernel.failures import BadInput, TooLarge
 from datong.kernel.limits import CONTRACT_BYTES_MAX, WORKBOOK_RESOURCES_MAX, WORKBOOK_ROWS_MAX
 
 FindContract = Callable[[str, str], DataContract | None]
@@ -37,6 +37,13 @@ Says = tuple[tuple[str, str], tuple[str, str]]
 _HEADER_ROWS_SEARCHED: Final = 10
 _HEADERS_MIN: Final = 3
 _CELL_CHARACTERS_MAX: Final = 4000
+
+
+class WorkbookFaulty(BadInput):
+    """Cells of the workbook are to be mended; nothing was written."""
+
+    code = "workbook-faulty"
+    title, title_zh = "Some cells of the workbook are to be mended", "工作簿里有单元格要改"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
