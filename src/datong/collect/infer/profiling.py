@@ -122,8 +122,8 @@ def _count(connection: duckdb.DuckDBPyConnection, relation: str, columns: Sequen
             f"case when min({shape}) = max({shape}) then min({shape}) end",
         ]
         parts += [
-            f"count_if(regexp_full_match({bare}, '{pattern}') "
-            f"and try_strptime({f'left({bare}, {cut})' if cut else bare}, '{form}') is not null)"
+            f"count_if(case when regexp_full_match({bare}, '{pattern}') then "
+            f"try_strptime({f'left({bare}, {cut})' if cut else bare}, '{form}') is not null else false end)"
             for pattern, form, cut in forms.values()
         ]
     row = connection.execute(f"select {', '.join(parts)} from {relation}").fetchone() or ()

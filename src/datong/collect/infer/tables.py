@@ -293,7 +293,7 @@ class _Catalogue:
             )
             found = [(str(row[0]), str(row[1]), str(row[2])) for row in rows]
         else:
-            found = [match.group(1, 2, 3) for match in _FOREIGN_KEY.finditer(self._definition(schema, name))]
+            found = [(m[1], m[2], m[3]) for m in _FOREIGN_KEY.finditer(self._definition(schema, name))]
         return tuple(
             LinkCandidate(column=own, to_table=table, to_column=other, share=1.0, values=0, declared=True)
             for own, table, other in found
