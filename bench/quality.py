@@ -258,6 +258,7 @@ OURS = """
 import sys
 sys.path[:0] = [{folder!r}]
 from pathlib import Path
+import datong.collect.checking, datong.quality.engine_runs, pyarrow.parquet
 from quality import {name}
 def run(table, codes):
     return {name}(Path(table), Path(codes), Path({base!r}))

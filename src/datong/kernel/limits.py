@@ -174,6 +174,10 @@ QUALITY_FINDINGS_SHOWN_MAX: Final = 200
 """Failing rows of one rule that a page or a report shows; the download has all."""
 QUALITY_KEYS_FETCHED_MAX: Final = 100_000
 """Keys of failing rows that a run on another engine brings back for one rule."""
+QUALITY_SORTED_KEYS_MAX: Final = 32_000_000
+"""Keys of one version that are sorted in memory to find the repeated ones, 8 bytes each; more are grouped on disk."""
+QUALITY_MEMORY_MIB: Final = 1024
+"""DuckDB's memory in a run of rules over an exported file; beyond it it spills."""
 QUALITY_ENGINE_START_S_MAX: Final = 60
 """How long a Sail server of our own may take to answer."""
 QUALITY_TREND_REPORTS_MAX: Final = 24

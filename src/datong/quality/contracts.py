@@ -7,14 +7,14 @@ collection's scan. A *set check* needs other rows or other tables and runs after
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Protocol
 
 from datong.kernel.contracts import Actor
-from datong.kernel.failures import BadInput, NotAllowed, NotFound
+from datong.kernel.failures import BadInput, Conflict, NotAllowed, NotFound
 from datong.kernel.plugs import Slot
 
 
@@ -208,6 +208,8 @@ class ColumnPlan:
     null_tokens: tuple[str, ...] = ()
     date_formats: tuple[str, ...] = ()
     """strptime formats; empty: the forms of `quality.sql.DATE_FORMS`."""
+    is_typed: bool = False
+    """The rows hold it in its logical type, as the lake does, and no longer as a text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +237,11 @@ class CheckPlan:
     @property
     def all_checks(self) -> tuple[Check, ...]:
         return self.row_checks + self.unique_checks + self.set_checks
+
+    @property
+    def over_typed(self) -> CheckPlan:
+        """The same checks over rows that are typed already: those of a version."""
+        return replace(self, columns=tuple(replace(column, is_typed=True) for column in self.columns))
 
     @property
     def references(self) -> tuple[Reference, ...]:
@@ -507,6 +514,11 @@ class ReportNotFound(NotFound):
 class OrderNotFound(NotFound):
     code = "quality-order-not-found"
     title, title_zh = "There is no such work order, or you may not see it", "没有这份质量工单，或者你无权查看"
+
+
+class RowsDiffer(Conflict):
+    code = "engine-rows-differ"
+    title, title_zh = "The engine does not see the rows that were handed to it", "计算引擎读到的行数与导出行数不符"
 
 
 class PlainExportRefused(NotAllowed):

@@ -1,7 +1,8 @@
 """A plan's rules over a pinned version on an engine of choice: counts and the keys of failing rows.
 
-The version comes as Parquet that DuckDB wrote from the lake at one snapshot; the engine's row count must equal
-DuckDB's before any rule runs. Rules off the closed list are not run and say why.
+DuckDB runs them by `stored`, every other engine by the Ibis expressions of the closed list: it gets the version as
+Parquet that DuckDB wrote from the lake at one snapshot, and its row count must equal DuckDB's before any rule runs.
+Rules off the closed list are not run there and say why.
 """
 
 from __future__ import annotations
@@ -10,20 +11,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import ibis  # type: ignore[import-untyped]
 
 from datong.kernel import clock
-from datong.kernel.failures import Conflict
-from datong.kernel.limits import QUALITY_KEYS_FETCHED_MAX
-from datong.quality.contracts import ORDINAL, Check, CheckKind, CheckPlan, EngineFinding, EngineRun, SetCheck
-from datong.quality.engines import open_engine
+from datong.kernel.limits import QUALITY_KEYS_FETCHED_MAX, QUALITY_MEMORY_MIB
+from datong.quality.contracts import (
+    ORDINAL,
+    Check,
+    CheckKind,
+    CheckPlan,
+    EngineFinding,
+    EngineRun,
+    RowsDiffer,
+    SetCheck,
+)
+from datong.quality.engines import TIME_ZONE, open_engine
 from datong.quality.expressions import IBIS_TYPES
 from datong.quality.ibis_checks import set_violations, violation, why_duckdb_only
-
-
-class RowsDiffer(Conflict):
-    code = "engine-rows-differ"
-    title, title_zh = "The engine does not see the rows that were handed to it", "计算引擎读到的行数与导出行数不符"
+from datong.quality.sql import text_sql
+from datong.quality.stored import run_stored
 
 
 def run_plan(
@@ -40,10 +47,24 @@ def run_plan(
     `keys` are the columns that name a failing row; without them its ORDINAL does. `references` are the other tables.
     Raises EngineUnavailable, RowsDiffer.
     """
+    if engine == "duckdb":
+        return _run_duckdb(plan, exported, rows, keys, references or {})
     with open_engine(engine) as connection:
         others = {name: connection.read_parquet(str(path)) for name, path in (references or {}).items()}
         table = connection.read_parquet(str(exported))
         return run_plan_on(connection, table, plan, rows, engine=engine, keys=keys, others=others)
+
+
+def _run_duckdb(
+    plan: CheckPlan, exported: Path, rows: int, keys: Sequence[str], references: Mapping[str, Path]
+) -> EngineRun:
+    """The same without Ibis, in a DuckDB of its own that spills beside the file."""
+    config = {"memory_limit": f"{QUALITY_MEMORY_MIB}MiB", "temp_directory": str(exported.parent / "spill")}
+    with duckdb.connect(config=config) as source:
+        source.execute(f"set timezone = '{TIME_ZONE}'")
+        others = {name: f"read_parquet({text_sql(str(path))})" for name, path in references.items()}
+        relation = f"read_parquet({text_sql(str(exported))})"
+        return run_stored(source, relation, plan, rows, keys=keys, references=others)
 
 
 def run_plan_on(

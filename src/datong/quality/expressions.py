@@ -97,7 +97,7 @@ def condition_sql(text: str, plans: Sequence[ColumnPlan], column_sql: Callable[[
 
     def replace_column(node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Column):
-            return exp.to_identifier(column_sql(by_name[node.name]), quoted=False)
+            return exp.Var(this=column_sql(by_name[node.name]))
         if isinstance(node, exp.In):  # with five values or more the planner would join
             return exp.func(
                 "list_contains", exp.Array(expressions=node.expressions), node.this.transform(replace_column)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from datong.quality.contracts import Bound, CheckKind, ColumnPlan, Operator, RuleUnsupported, SetCheck
 from datong.quality.sql import Literals, literal_sql, name_sql, typed_sql, value_sql
 
-_TYPES = {
+DUCKDB_TYPES = {
     "string": "varchar",
     "integer": "bigint",
     "number": "double",
@@ -80,7 +80,7 @@ def _cross_table_sql(check: SetCheck) -> str:
 
 
 def _type_of(check: SetCheck, name: str) -> str:
-    return _TYPES[next(plan.logical_type for plan in check.plans if plan.name == name)]
+    return DUCKDB_TYPES[next(plan.logical_type for plan in check.plans if plan.name == name)]
 
 
 def _duplicate_sql(check: SetCheck) -> str:

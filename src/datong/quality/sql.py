@@ -16,6 +16,7 @@ from datetime import date
 from typing import Any
 
 from datong.quality.contracts import Check, CheckKind, CheckPlan, ColumnPlan, RuleUnsupported
+from datong.quality.patterns import digit_form
 from datong.standards.identifiers import USCC_ALPHABET, USCC_BODY_TYPES
 
 DATE_FORMS = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%Y年%m月%d日")
@@ -33,6 +34,8 @@ _TIMESTAMP_SHAPE = (
 TRUE_WORDS = ("true", "1", "是", "y", "yes", "t")
 FALSE_WORDS = ("false", "0", "否", "n", "no", "f")
 
+COMPARED_VALUES_MAX = 4
+"""Values of an `in` that DuckDB compares; from the next on its planner makes a join of them."""
 EARLIEST_BIRTH = "1850-01-01"
 _ORG_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _ORG_CHECKS = "0X987654321"
@@ -103,8 +106,10 @@ def literal_sql(value: Any) -> str:
 
 
 def value_sql(column: ColumnPlan, bindings: Bindings) -> str:
-    """The column's text, NULL when it holds one of the contract's null tokens."""
+    """The column's text, NULL when it holds one of the contract's null tokens; of a typed column the value."""
     text = name_sql(column.name)
+    if column.is_typed:
+        return text
     for token in column.null_tokens:
         text = f"nullif({text}, {bindings.bind(token)})"
     return text
@@ -125,8 +130,10 @@ def date_sql(value: str, formats: Sequence[str], bindings: Bindings) -> str:
     return bindings.share(f"case when {in_range} and {shaped} then {parsed} end", 1)
 
 
-def typed_sql(column: ColumnPlan, value: str, bindings: Bindings) -> str:
+def typed_sql(column: ColumnPlan, value: str, bindings: Bindings) -> str:  # noqa: PLR0911 - one arm per type
     """The value in its logical type, NULL where it does not fit; exact for values that pass the type check."""
+    if column.is_typed:
+        return value
     match column.logical_type:
         case "string":
             return value
@@ -214,7 +221,7 @@ def resident_id_valid_sql(text: str, as_of: str, bindings: Bindings) -> str:
 
     All of it is arithmetic on the 18 characters as one number, X read as 0 and counted as 10: a regular expression, a
     date parser and a look at single characters cost twice as much. A cast also reads forms like 12e3; such a text ends
-    in zeros as a number, and only those are looked at again.
+    in zeros as a number, and only those are looked at again. It reads 0x1F too, which is less than '1' as a text.
     """
     ends_in_x = bindings.share(f"suffix({text}, 'X')")
     body = f"try_cast(substr({text}, 1, 17) as bigint)"
@@ -226,7 +233,7 @@ def resident_id_valid_sql(text: str, as_of: str, bindings: Bindings) -> str:
         f"year({day}) * 10000 + month({day}) * 100 + day({day})" for day in (f"date '{EARLIEST_BIRTH}'", as_of)
     )
     return (
-        f"coalesce(strlen({text}) = 18 and {number} >= {10**17} and {number} // 10 % 1000 <> 0 "
+        f"coalesce(strlen({text}) = 18 and {text} >= '1' and {number} >= {10**17} and {number} // 10 % 1000 <> 0 "
         f"and {born} between {first} and {last} and {_calendar_sql(born, bindings)} and ({total}) % 11 = 1 "
         f"and {digits}, false)"
     )
@@ -345,6 +352,8 @@ def _condition_sql(text: str, plan: CheckPlan, bindings: Bindings) -> str:
     from datong.quality.expressions import condition_sql
 
     def typed(column: ColumnPlan) -> str:
+        if column.is_typed:
+            return name_sql(column.name)
         return bindings.share(typed_sql(column, value_sql(column, bindings), bindings), 2)
 
     return f"({condition_sql(text, plan.columns, typed)})"
@@ -356,27 +365,56 @@ def missing_sql(value: str) -> str:
     return f"({value} is null or ({first} <= 32 or {first} = {ord('　')}) and regexp_full_match({value}, '[ \t　]*'))"
 
 
+def _absent_sql(column: ColumnPlan, value: str) -> str:
+    return f"{value} is null" if column.is_typed and column.logical_type != "string" else missing_sql(value)
+
+
+def _code_list_sql(value: str, values: Sequence[str]) -> str:
+    """Few values are compared one by one, which is the fastest; DuckDB would join with five or more."""
+    if 0 < len(values) <= COMPARED_VALUES_MAX:
+        return f"{value} not in ({', '.join(map(text_sql, values))})"
+    return f"{value} is not null and try_cast({value} as {enum_sql(values)}) is null"
+
+
+def pattern_broken_sql(value: str, pattern: str, bindings: Bindings) -> str:
+    """True where a text has not the whole form; most texts of digits are judged as one number, see `patterns`."""
+    broken = f"not regexp_full_match({value}, {bindings.bind(pattern)})"
+    form = digit_form(pattern)
+    if form is None:
+        return broken
+    number = bindings.share(f"try_cast({value} as bigint)")
+    fits = f"strlen({value}) = {form.length} and {value} >= '1'"
+    return (
+        f"case when {fits} and {number} between {form.low} and {form.high} and {number} % 100 <> 0 then false "
+        f"else {broken} end"
+    )
+
+
 def _violation_sql(check: Check, plan: CheckPlan, bindings: Bindings) -> str:  # noqa: PLR0911, PLR0912 - one arm per kind
     column = _column(plan, check.column)
     value = value_sql(column, bindings)
     match check.kind:
         case CheckKind.REQUIRED:
-            return missing_sql(value)
+            return _absent_sql(column, value)
         case CheckKind.MISSING:
             tokens = check.params.get("tokens", ())
-            return " or ".join([missing_sql(value), *(f"{value} = {bindings.bind(token)}" for token in tokens)])
+            return " or ".join([_absent_sql(column, value), *(f"{value} = {bindings.bind(token)}" for token in tokens)])
         case CheckKind.EXPRESSION:
             return f"not {_condition_sql(check.params['text'], plan, bindings)}"
         case CheckKind.TYPE:
-            return f"{value} is not null and ({typed_sql(column, value, bindings)}) is null"
+            return (
+                "false"
+                if column.is_typed
+                else f"{value} is not null and ({typed_sql(column, value, bindings)}) is null"
+            )
         case CheckKind.LENGTH:
             return _length_sql(check, value)
         case CheckKind.PATTERN:
-            return f"not regexp_full_match({value}, {bindings.bind(check.params['pattern'])})"
+            return pattern_broken_sql(value, check.params["pattern"], bindings)
         case CheckKind.RANGE:
             return _range_sql(check, column, value, bindings)
         case CheckKind.CODE_LIST:
-            return f"{value} is not null and try_cast({value} as {enum_sql(check.params['values'])}) is null"
+            return _code_list_sql(value, check.params["values"])
         case CheckKind.USCC:
             return f"{value} is not null and not ({uscc_valid_sql(value, bindings)})"
         case CheckKind.RESIDENT_ID:

@@ -121,23 +121,27 @@ def run_on_engine(actor: Actor, resource_id: str, engine: str, *, plain: bool = 
 
 
 def _run_in_lake(resource_id: str, version: VersionView) -> EngineRun:
-    import ibis  # type: ignore[import-untyped]
+    from datong.quality.stored import needs_row_numbers, run_stored
 
-    from datong.quality.engine_runs import run_plan_on
+    contract = get_contract(ResourceId(resource_id))
+    plan = compile_checks(contract, clock.today(), divisions=national_divisions())
+    keys = [column.name for column in contract.key_columns]
+    references = {}
+    for reference in plan.references:
+        present = lake.current_version(ResourceId(reference.resource_id))
+        if present is not None and present.agency == version.agency:
+            references[reference.resource_id] = _version_sql(present, reference.columns)
+    names = [column.name for column in contract.columns]
+    number = ORDINAL if needs_row_numbers(plan, keys) else None
+    relation = _version_sql(version, names, number=number)
+    with get_lake(load_settings()).connect(version.agency) as connection:
+        return run_stored(connection, relation, plan, version.rows_count, keys=keys, references=references)
 
-    with _open_plan(resource_id) as (plan, contract, source):
-        connection = ibis.duckdb.from_connection(source)
-        table = connection.table("version_rows").rename({ORDINAL: "ordinal"})
-        others = {}
-        for reference in plan.references:
-            present = lake.current_version(ResourceId(reference.resource_id))
-            if present is not None and present.agency == version.agency:
-                names = ", ".join(map(name_sql, reference.columns))
-                origin = at_snapshot(present.table, present.snapshot)
-                source.execute(f"create or replace temp view {reference.relation} as select {names} from {origin}")
-                others[reference.resource_id] = connection.table(reference.relation)
-        keys = [column.name for column in contract.key_columns]
-        return run_plan_on(connection, table, plan, version.rows_count, engine="duckdb", keys=keys, others=others)
+
+def _version_sql(version: VersionView, columns: Sequence[str], *, number: str | None = None) -> str:
+    """A version's rows as a relation in SQL; `number` names a column with each row's number, from 1."""
+    names = ", ".join([f"row_number() over () as {number}"] * bool(number) + [*map(name_sql, columns)])
+    return f"(select {names} from {at_snapshot(version.table, version.snapshot)})"
 
 
 def _run_exported(resource_id: str, version: VersionView, engine: str) -> EngineRun:
@@ -166,12 +170,9 @@ def _version(resource_id: str) -> VersionView:
 
 def _export(version: VersionView, columns: Sequence[str], target: Path) -> Path:
     """Route A: DuckDB writes the pinned version as Parquet, with ORDINAL beside its columns."""
-    names = ", ".join(map(name_sql, columns))
+    relation = _version_sql(version, columns, number=ORDINAL)
     with get_lake(load_settings()).connect(version.agency) as connection:
-        connection.execute(
-            f"copy (select row_number() over () as {ORDINAL}, {names} "
-            f"from {at_snapshot(version.table, version.snapshot)}) to {text_sql(str(target))} (format parquet)"
-        )
+        connection.execute(f"copy (select * from {relation}) to {text_sql(str(target))} (format parquet)")
     target.chmod(0o600)
     return target
 
@@ -182,12 +183,9 @@ def _open_plan(resource_id: str) -> Iterator[tuple[CheckPlan, DataContract, duck
     version = _version(resource_id)
     contract = get_contract(ResourceId(resource_id))
     plan = compile_checks(contract, clock.today(), divisions=national_divisions())
-    names = ", ".join(name_sql(column.name) for column in contract.columns)
+    relation = _version_sql(version, [column.name for column in contract.columns], number="ordinal")
     with get_lake(load_settings()).connect(version.agency) as connection:
-        connection.execute(
-            f"create or replace temp view version_rows as select row_number() over () as ordinal, {names} "
-            f"from {at_snapshot(version.table, version.snapshot)}"
-        )
+        connection.execute(f"create or replace temp view version_rows as select * from {relation}")
         try:
             yield plan, contract, connection
         finally:

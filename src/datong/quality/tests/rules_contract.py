@@ -150,3 +150,16 @@ def broken_by_ibis(plan: CheckPlan, engine: duckdb.DuckDBPyConnection) -> dict[s
     broken = {f"c{i}": violation(check, plan, table).fill_null(False) for i, check in enumerate(plan.row_checks)}
     answered = connection.to_pyarrow(table.select(table.ordinal, **broken).order_by("ordinal"))
     return {check.id: answered[f"c{i}"].to_pylist() for i, check in enumerate(plan.row_checks)}
+
+
+def broken_by_stored(plan: CheckPlan, engine: duckdb.DuckDBPyConnection) -> dict[str, list[bool]]:
+    """The same by the run over a stored table, which knows failing rows by their numbers."""
+    from datong.quality.contracts import ORDINAL
+    from datong.quality.stored import run_stored
+
+    ordinals = [row[0] for row in engine.execute("select ordinal from typed order by ordinal").fetchall()]
+    relation = f"(select ordinal as {ORDINAL}, * exclude ordinal from typed)"
+    run = run_stored(engine, relation, plan, len(ordinals))
+    failing = {finding.check_id: {key[0] for key in finding.keys} for finding in run.findings}
+    assert all(finding.rows_bad == len(failing[finding.check_id]) for finding in run.findings if finding.keys)
+    return {check: [ordinal in found for ordinal in ordinals] for check, found in failing.items()}

@@ -6,24 +6,29 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from datong.quality import ibis_checks, operators
+from datong.quality import ibis_checks, operators, stored
 from datong.quality.contracts import ORDINAL, Check, CheckKind, Grade, Severity
 from datong.quality.engine_runs import run_plan
+from datong.quality.patterns import digit_form
 from datong.quality.scoring import blocking_findings, grade_of, score_run
+from datong.quality.sql import Bindings, pattern_broken_sql
 from datong.quality.tests.rules_contract import (
     COLUMNS,
     NAMES,
     broken_by_ibis,
     broken_by_sql,
+    broken_by_stored,
     contract_of,
     open_rows,
     plan_of,
@@ -120,13 +125,23 @@ def test_sql_and_ibis_say_what_the_oracle_says(rows: list[Row]) -> None:
     plan = plan_of()
     with open_rows(plan, rows) as engine:
         by_sql, by_ibis = broken_by_sql(plan, engine), broken_by_ibis(plan, engine)
+        by_stored = broken_by_stored(plan, engine)
+    for names in (("id",), ("code",)):
+        keys = [tuple(_typed_key(row, name) for name in names) for row in rows]
+        rule = "id.unique" if names == ("id",) else "code.duplicate"
+        assert by_stored[rule] == [None not in key and keys.count(key) > 1 for key in keys]
     for check in plan.row_checks:
+        assert by_stored[check.id] == by_ibis[check.id], check.id
         due = [check.id in _broken(row) for row in rows]
         assert by_sql[check.id] == due, check.id
         if check.kind is not CheckKind.TYPE:  # a typed table has no badly typed value left
             assert by_ibis[check.id] == [d or _has_no_value(check, row) for d, row in zip(due, rows, strict=True)], (
                 check.id
             )
+
+
+def _typed_key(row: Row, name: str) -> Any:
+    return _whole(row["id"]) if name == "id" else row[name]
 
 
 def _has_no_value(check: Check, row: Row) -> bool:
@@ -145,6 +160,82 @@ def test_a_violation_written_the_wrong_way_is_caught(monkeypatch: pytest.MonkeyP
     plan = plan_of(COLUMNS.replace("exclusiveMaximum: 100", "maximum: 99.5"))
     with open_rows(plan, rows) as engine:
         assert broken_by_sql(plan, engine)["amount.range"] != broken_by_ibis(plan, engine)["amount.range"]
+
+
+def test_two_keys_of_one_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted: a hash that is the same for all keys; and what it would cost to believe it."""
+    rows = [dict.fromkeys(NAMES) | {"id": key} for key in ("1", "2", "3", "2")]
+    plan = plan_of()
+    monkeypatch.setattr(stored, "_hash_sql", lambda _check: "7::ubigint")
+    with open_rows(plan, rows) as engine:
+        assert broken_by_stored(plan, engine)["id.unique"] == [False, True, False, True]
+        monkeypatch.setattr(stored, "_rows_sql", lambda term: f"select * from datong_broken where {term.is_broken}")
+        assert broken_by_stored(plan, engine)["id.unique"] == [True] * 4
+
+
+def test_more_keys_than_are_sorted_are_grouped(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [dict.fromkeys(NAMES) | {"id": key} for key in ("1", "2", None, "2", None)]
+    monkeypatch.setattr(stored, "QUALITY_SORTED_KEYS_MAX", 1)
+    with open_rows(plan_of(), rows) as engine:
+        assert broken_by_stored(plan_of(), engine)["id.unique"] == [False, True, False, True, False]
+
+
+def test_more_rules_than_one_word_holds() -> None:
+    plan = plan_of()
+    many = replace(
+        plan, row_checks=tuple(replace(check, id=f"{check.id}.{i}") for i in range(7) for check in plan.row_checks)
+    )
+    assert len(many.row_checks) > stored.WORD_BITS
+    rows = [dict.fromkeys(NAMES) | {"id": "1", "amount": "100"}, dict.fromkeys(NAMES) | {"id": "2", "code": "x"}]
+    with open_rows(plan, rows) as engine:
+        found, due = broken_by_stored(many, engine), broken_by_stored(plan, engine)
+    assert all(found[f"{check.id}.{i}"] == due[check.id] for i in range(7) for check in plan.row_checks)
+    assert due["amount.range"] == [True, False]
+
+
+DIGIT_PATTERNS = (
+    "1[3-9][0-9]{9}", "[0-9]{17}[0-9X]", "[1-9][0-9]{5}", "[0-9]{6}", r"\d{3}", "12[3-5][0-9]", "0[0-9]{5}",
+    "[13][0-9]{4}", "[0-9]{3}[1-4]", "(1|2)[0-9]{5}", "^[2-8][0-9]{7}$",
+)  # fmt: skip
+DIGIT_TEXTS = st.one_of(
+    st.from_regex(r"[0-9]{1,19}", fullmatch=True),
+    st.from_regex(r"[1-9][0-9]{2,17}", fullmatch=True),
+    st.text(alphabet="0123456789.eEx_+- X１", max_size=18),
+    st.sampled_from(
+        ["1.35e10    ", "0x306DC4200", "1e2", "12e9", "13000000000", "130000", "0b11", "1_0", "13e4", "+99999"]
+    ),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(DIGIT_TEXTS, max_size=40))
+def test_digits_judged_as_numbers_are_judged_as_the_pattern_does(texts: list[str]) -> None:
+    with duckdb.connect() as engine:
+        engine.execute("create table given as select unnest($1::varchar[]) as v", [[*texts, None]])
+        for pattern in DIGIT_PATTERNS:
+            bindings = Bindings()
+            broken = pattern_broken_sql("v", pattern, bindings)
+            query = f"select v, coalesce({broken}, false) from {bindings.over('given')}"
+            for text, is_broken in engine.execute(query, bindings.values).fetchall():
+                assert is_broken == (text is not None and not re.fullmatch(pattern, text, re.ASCII)), (pattern, text)
+
+
+def test_a_form_of_digits_that_forgets_exponents_is_caught() -> None:
+    """Planted: the comparison alone, without a look at the zeros, takes 12e3 for five digits."""
+    form = digit_form("[0-9]{5}")
+    assert form is not None
+    with duckdb.connect() as engine:
+        query = "select strlen(v) = 5 and v >= '1' and v::bigint between $low and $high from (select '1_2e3' as v)"
+        assert engine.execute(query, {"low": form.low, "high": form.high}).fetchall() == [(True,)]
+        bindings = Bindings()
+        broken = pattern_broken_sql("v", "[0-9]{5}", bindings)
+        source = bindings.over("(select '1_2e3' as v)")
+        assert engine.execute(f"select {broken} from {source}", bindings.values).fetchall() == [(True,)]
+
+
+def test_which_patterns_are_forms_of_digits() -> None:
+    told = {pattern for pattern in DIGIT_PATTERNS if digit_form(pattern)}
+    assert told == set(DIGIT_PATTERNS) - {"0[0-9]{5}", "[13][0-9]{4}", "[0-9]{3}[1-4]", "(1|2)[0-9]{5}"}
 
 
 def test_every_kind_of_rule_is_compiled() -> None:
@@ -310,8 +401,6 @@ def test_a_rule_off_the_list_is_refused(rule: str) -> None:
 
 # Score --------------------------------------------------------------------------------------------------------------
 def test_score_of_tolerance_weight_waiver_and_what_was_not_evaluated() -> None:
-    from dataclasses import replace
-
     plan = plan_of(more=SET_RULES)
     bad = {"kind.missing": 1, "returned.expression": 5, "row-count": 0}
     score = score_run(plan, 10, bad, measured_by_check={"row-count": 4.0})
@@ -348,6 +437,7 @@ def test_sail_counts_and_names_the_rows_that_duckdb_does(tmp_path: Path) -> None
         for i in range(200)
     ]
     rows = [row | {"id": str(i)} for i, row in enumerate(rows)]
+    rows[7] |= {"kind": "甲", "amount": "99.99"}
     plan = plan_of(more=SET_RULES)
     exported, kinds = tmp_path / "rows.parquet", tmp_path / "kinds.parquet"
     with open_rows(plan, rows) as engine:
@@ -357,13 +447,23 @@ def test_sail_counts_and_names_the_rows_that_duckdb_does(tmp_path: Path) -> None
         name: run_plan(plan, exported, 200, engine=name, keys=["id"], references={"kinds": kinds})
         for name in ("duckdb", "sail")
     }
-    assert runs["duckdb"].findings == runs["sail"].findings
+    by_id = {finding.check_id: finding for finding in runs["duckdb"].findings}
+    assert list(by_id) == [check.id for check in plan.all_checks]
+    assert all(finding == by_id[finding.check_id] for finding in runs["sail"].findings if not finding.skipped_en)
     counts = Counter({finding.check_id: finding.rows_bad for finding in runs["sail"].findings})
     assert counts["returned.expression"] == sum("returned.expression" in _broken(row) for row in rows) > 0
     skipped = {finding.check_id for finding in runs["sail"].findings if finding.skipped_en}
     assert {"sql", "amount.drift", "amount.cross-table.kinds"} <= skipped
+    assert by_id["sql"].rows_bad == 1
+    assert by_id["amount.cross-table.kinds"].rows_bad == _above_most(rows) > 0
+    assert by_id["amount.drift"].skipped_en
     with pytest.raises(Exception, match="engine does not see"):
         run_plan(plan, exported, 199, engine="sail")
+
+
+def _above_most(rows: list[Row]) -> int:
+    most = {"甲": 10.0, "乙": 20.0}
+    return sum((_number(row["amount"]) or 0) > most.get(row["kind"] or "", math.inf) for row in rows)
 
 
 def test_a_pattern_that_engines_read_differently_is_duckdb_only() -> None:
