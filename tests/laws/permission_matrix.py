@@ -182,6 +182,13 @@ MATRIX: tuple[Row, ...] = (
     Row("POST", "/responsibility/fields/{field_id}/decision", expect(404, anonymous=401), {"decision": "approve"}),
     Row("GET", "/resources/{resource_id}/lineage", MEMBERS_ONLY),
     Row("GET", "/resources/{resource_id}/lineage.json", MEMBERS_ONLY),
+    Row("GET", "/contracts/infer", MEMBERS_ONLY),
+    Row(
+        "POST",
+        "/contracts/infer",
+        expect(403, anonymous=401, steward=200, asker=200, stranger=200),
+        {"file": a_file},
+    ),
     Row("GET", "/resources/{resource_id}/collect", MEMBERS_ONLY),
     Row("POST", "/resources/{resource_id}/collect", expect(403, anonymous=401, steward=302), {"file": a_file}),
     Row("GET", "/resources/{resource_id}/collect/attention", expect(302)),

@@ -226,6 +226,11 @@ class Settings:
         return self.home / "landing"
 
     @property
+    def infer_dir(self) -> Path:
+        """Files that are being read into draft contracts; each is gone when its reading ends."""
+        return self.home / "infer"
+
+    @property
     def quarantine_dir(self) -> Path:
         return self.home / "quarantine"
 

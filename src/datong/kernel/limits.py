@@ -312,7 +312,9 @@ INFER_ENUM_MAX: Final = 20
 """Distinct values up to which a closed list of them is suggested."""
 INFER_KEY_COLUMNS_MAX: Final = 3
 INFER_KEYS_TRIED_MAX: Final = 60
-INFER_UPLOAD_BYTES_MAX: Final = 256 * 1024 * 1024
+INFER_REMAINS_KEPT_S: Final = 3600
+"""Files that a killed process left are removed at this age."""
+INFER_UPLOAD_BYTES_MAX: Final = 32 * 1024 * 1024
 """A file read into a draft from a page; larger ones are read by the command."""
 
 # Sensitive data

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from django.urls import path
 
-from datong.collect.web import sources_urls, views
+from datong.collect.web import infer_views, sources_urls, views
 
 app_name = "collect"
 urlpatterns = [
     *sources_urls.urlpatterns,
+    path("contracts/infer", infer_views.infer_contract, name="infer"),
     path("resources/<str:resource_id>/collect", views.collect_file, name="collect"),
     path("resources/<str:resource_id>/collect/attention", views.show_attention, name="attention"),
     path("runs/", views.list_runs, name="runs"),
