@@ -59,8 +59,8 @@ def _run_duckdb(
     plan: CheckPlan, exported: Path, rows: int, keys: Sequence[str], references: Mapping[str, Path]
 ) -> EngineRun:
     """The same without Ibis, in a DuckDB of its own that spills beside the file."""
-    config = {"memory_limit": f"{QUALITY_MEMORY_MIB}MiB", "temp_directory": str(exported.parent / "spill")}
-    with duckdb.connect(config=config) as source:
+    spill = str(exported.parent / "spill")
+    with duckdb.connect(config={"memory_limit": f"{QUALITY_MEMORY_MIB}MiB", "temp_directory": spill}) as source:
         source.execute(f"set timezone = '{TIME_ZONE}'")
         others = {name: f"read_parquet({text_sql(str(path))})" for name, path in references.items()}
         relation = f"read_parquet({text_sql(str(exported))})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from importlib.util import find_spec
@@ -461,7 +461,7 @@ def test_sail_counts_and_names_the_rows_that_duckdb_does(tmp_path: Path) -> None
         run_plan(plan, exported, 199, engine="sail")
 
 
-def _above_most(rows: list[Row]) -> int:
+def _above_most(rows: Sequence[Row]) -> int:
     most = {"甲": 10.0, "乙": 20.0}
     return sum((_number(row["amount"]) or 0) > most.get(row["kind"] or "", math.inf) for row in rows)
 
