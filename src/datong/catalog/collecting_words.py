@@ -176,7 +176,7 @@ def read_retention(custom: CustomWords) -> int | None:
 def read_stages(custom: CustomWords, root: Part) -> Mapping[str, str]:
     """`stages`: who answers at each stage of the data's life, in the order of the stages."""
     given = _mapping(custom, "stages", root)
-    answers = dict.fromkeys(Stage, _TEXT)
+    answers = {stage.value: _TEXT for stage in Stage}
     said = {key: value for key, value in given.data.items() if _check_argument(given, key, value, answers)}
     return {stage.value: said[stage] for stage in STAGE_TITLES if stage in said}
 
@@ -184,7 +184,7 @@ def read_stages(custom: CustomWords, root: Part) -> Mapping[str, str]:
 def _read_step(part: Part, item: Any, known: Mapping[str, Mapping[str, Argument]]) -> CleaningStep | None:
     name = item if isinstance(item, str) else part.text("step")
     if name not in known:
-        elsewhere = (CLEANING_STEPS | TABLE_STEPS).keys() & {name}
+        elsewhere = name in CLEANING_STEPS or name in TABLE_STEPS
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
         part.add(
             "cleaning.step",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
 
 from datong.catalog.words import (
     CHANNEL_TITLES,
@@ -28,6 +28,7 @@ from datong.catalog.words import (
 )
 
 Titles = tuple[str, str]
+W = TypeVar("W", bound=StrEnum)
 
 
 class FieldKind(StrEnum):
@@ -74,7 +75,7 @@ class ContractField:
         return self.key.removeprefix("stage.")
 
 
-def _titled(titles: Mapping[StrEnum, Titles]) -> dict[str, Titles]:
+def _titled(titles: Mapping[W, Titles]) -> dict[str, Titles]:
     return {word.value: title for word, title in titles.items()}
 
 

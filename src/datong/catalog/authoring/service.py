@@ -118,7 +118,8 @@ def save_draft(actor: Actor, resource_id: str, text: str, *, base_version: str |
                 revision=row.revision if row else 0,
             )
         if row is None:
-            row = ContractDraft(resource_id=resource_id, agency_id=subject.agency_id, base_version=base_version)
+            row = ContractDraft(resource_id=resource_id, base_version=base_version)
+            row.agency_id = str(subject.agency_id)
             row.revision = 0
         row.text, row.title_zh, row.directory_code = text, facts["title"], facts["directory_code"]
         row.revision += 1

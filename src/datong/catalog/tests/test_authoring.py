@@ -106,10 +106,12 @@ def both(cast: Cast) -> Any:
     """A member who is steward and approver."""
     from datong.kernel.contracts import Role
     from datong.kernel.identity import service as identity
+    from datong.kernel.ids import MemberId
 
     steward = cast.actor("psb.steward")
-    identity.assign_role(cast.actor("security"), steward.id, Role.APPROVER)
-    return identity.actor_of_member(steward.id)
+    member = MemberId(steward.id)
+    identity.assign_role(cast.actor("security"), member, Role.APPROVER)
+    return identity.actor_of_member(member)
 
 
 def test_a_refusal_needs_a_reason_and_gives_the_resource_back(cast: Cast) -> None:
@@ -259,10 +261,12 @@ def test_the_four_checks_find_each_fault(cast: Cast) -> None:
 
 def test_a_double_is_noticed_and_blocking_findings_bar_submission(cast: Cast) -> None:
     applied(cast)
-    double = changed(
-        text_of(),
-        lambda raw: (raw.update(id="psb_people", name="常住人口信息"), set_word(raw, "directoryCode", "101001/000002")),
-    )
+
+    def rename(raw: dict[str, Any]) -> None:
+        raw.update(id="psb_people", name="常住人口信息")
+        set_word(raw, "directoryCode", "101001/000002")
+
+    double = changed(text_of(), rename)
     found = [one for one in service.check_contract(double) if one.check is CheckKind.UNIQUE]
     assert ["重复编目" in one.message_zh for one in found] == [True]
     bare = saved(cast, changed(text_of("1.0.1"), lambda raw: set_word(raw, "secrecy", None)).text)

@@ -54,7 +54,8 @@ def form_of(text: str) -> dict[str, Any]:
     """What a browser would post of the editor's form."""
     from lxml import html
 
-    (form,) = html.fromstring(text).xpath('//form[@id="editor"]')
+    document: Any = html.fromstring(text)
+    form = document.get_element_by_id("editor")
     found: dict[str, Any] = {}
     for name, value in form.form_values():
         found.setdefault(name, []).append(value)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from openpyxl import Workbook, load_workbook
+from openpyxl.utils import get_column_letter
 
 from datong.catalog.authoring.fields import COLUMN_FIELDS, RESOURCE_FIELDS
 from datong.catalog.authoring.form_values import columns_of, read_column, read_resource, write_column, write_resource
@@ -47,8 +48,6 @@ def edited(payload: bytes, change: Callable[[Workbook], object]) -> bytes:
 
 def place(sheet: str, key: str, row: int = FIRST_ROW) -> str:
     letter = next(n for n, one in enumerate(SHEETS[sheet], 1) if one.key == key)
-    from openpyxl.utils import get_column_letter
-
     return f"{get_column_letter(letter)}{row}"
 
 
@@ -244,6 +243,6 @@ def test_the_limits_hold(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_needed_field_has_a_header_with_a_star() -> None:
     book = load_workbook(io.BytesIO(write_template()))
-    heads = [cell.value for cell in book[COLUMN_SHEET][1]]
+    heads = [str(cell.value) for cell in book[COLUMN_SHEET][1]]
     assert sum(head.endswith("*") for head in heads) == 1 + sum(one.needed for one in COLUMN_FIELDS)
     assert len([one for one in RESOURCE_FIELDS if one.needed]) > 5

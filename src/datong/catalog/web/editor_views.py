@@ -403,10 +403,10 @@ def _may_write(actor: Actor) -> bool:
 
 def _address(resource_id: str, data: QueryDict | None = None) -> str:
     """The editor's address, at the tab that was saved."""
-    query = {}
+    query: dict[str, str] = {}
     if data is not None and data.get("part") == "yaml":
         query["view"] = "yaml"
     elif data is not None and data.get("tab"):
-        query["tab"] = data["tab"]
+        query["tab"] = data.get("tab", "")
     path = reverse("catalog:edit", args=[resource_id])
     return f"{path}?{urlencode(query)}" if query else path

@@ -27,8 +27,7 @@ def mark_workbook(payload: bytes, findings: Iterable[CellFinding]) -> bytes:
     for (name, address), found in by_cell.items():
         present = name if name in book.sheetnames else RESOURCE_SHEET if RESOURCE_SHEET in book.sheetnames else ""
         sheet = book[present or book.sheetnames[0]]
-        if not isinstance(sheet, Worksheet):
-            continue
+        assert isinstance(sheet, Worksheet)
         cell = sheet[address if present == name else "A1"]
         cell.fill = _RED
         lines = [f"{one.message_zh}。{one.remedy_zh}\n{one.message}. {one.remedy}" for one in found]

@@ -251,7 +251,7 @@ class _BookReader:
             for cell in sheet[number]:
                 one = field_of_header(str(cell.value or ""), sheet.title)
                 if one is not None and one.key not in letters:
-                    letters[one.key] = get_column_letter(cell.column)
+                    letters[one.key] = get_column_letter(int(cell.column or 1))
             if len(letters) >= _HEADERS_MIN:
                 table = _Table(sheet.title, letters, number)
                 for one in SHEETS[sheet.title]:
