@@ -45,6 +45,7 @@ AGENCIES = (
     CastAgency(code="civil", name="市民政局", name_en="Civil Affairs Bureau"),
     CastAgency(code="stats", name="市统计局", name_en="Statistics Bureau"),
     CastAgency(code="eco", name="市生态环境局", name_en="Ecology and Environment Bureau"),
+    CastAgency(code="transport", name="市交通运输局", name_en="Transport Bureau"),
     CastAgency(code="public", name="社会公众", name_en="The public"),
 )
 
@@ -104,6 +105,14 @@ MEMBERS = (
     ),
     CastMember(
         key="approver_eco", username="approver.eco", name="方舟", name_en="Fang Zhou", agency="eco", role=Role.APPROVER
+    ),
+    CastMember(
+        key="steward_transport",
+        username="steward.transport",
+        name="陆行",
+        name_en="Lu Xing",
+        agency="transport",
+        role=Role.STEWARD,
     ),
     CastMember(key="public", username="public", name="访客", name_en="Visitor", agency="public", role=None),
 )

@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 from datong.catalog.service import get_contract, get_resource
 from datong.catalog.values import DataContract
 from datong.catalog.words import CollectMode
-from datong.collect import quarantine
+from datong.collect import noted, quarantine
 from datong.collect.checking import CheckedFile
 from datong.collect.contracts import AllQuarantined, Block, BlockKind, RowsLost, RunState, RunSuperseded, RunView
 from datong.collect.landing import landed_path, work_dir
@@ -196,9 +196,12 @@ def find_same(run: Run) -> Run | None:
     """The run that already brought these bytes in this mode, if what it wrote still stands.
 
     Appended rows stand whatever came after them, and under whatever contract they came, so that the same batch is never
-    added twice; otherwise the version must be the present one and the contract the same.
+    added twice; otherwise the version must be the present one and the contract the same. A delimiter that the sender
+    says must be the one those bytes were read with.
     """
-    done = _runs_of_same_bytes(run).filter(delimiter=run.delimiter, state__in=[RunState.DONE, RunState.UNCHANGED])
+    done = _runs_of_same_bytes(run).filter(state__in=[RunState.DONE, RunState.UNCHANGED])
+    if run.delimiter:
+        done = done.filter(delimiter=run.delimiter)
     if run.mode == CollectMode.APPEND:
         return next((other for other in done if _is_same_batch(run, other)), None)
     current = lake.current_version(ResourceId(run.resource_id))
@@ -248,6 +251,8 @@ def _writer(run: Run, contract: DataContract, checked: CheckedFile, written: _Wr
     def write(connection: duckdb.DuckDBPyConnection, table: str) -> Counts:
         counts = written.note(_write_rows(run, contract, checked, connection, table))
         quarantine.write_rows(connection, table, run.id, checked.quarantine)
+        is_whole = run.mode in (CollectMode.REPLACE, CollectMode.DIFF)
+        noted.write_noted(connection, table, run.id, checked.noted, is_whole=is_whole)
         return counts
 
     return write

@@ -76,6 +76,7 @@ def test_the_same_file_twice_changes_nothing(committing_office: Office, make_csv
     assert (first.state, second.state) == (RunState.DONE, RunState.UNCHANGED)
     assert second.version == first.version
     assert (second.rows_read, second.rows_quarantined) == (2, 1)
+    assert [step.seconds for step in second.steps if step.name == "check"] == [None], "known bytes are not read again"
     assert len(lake.find_versions(office.resource_id)) == 1
     assert [row.line for row in read_quarantine(second.id, office.steward)] == [3]
     other = office.collect(make_csv("11010519491231002X,张三丰,1949-12-31,101"))
