@@ -181,3 +181,28 @@ def test_the_chart_is_drawn_from_the_table_and_the_table_stands_without_script(r
     expect(drawn.locator("figure.dt-chart canvas")).to_have_count(2)
     plain = reader(javascript=False).open("/design/")
     expect(plain.locator("figure.dt-chart table").first).to_be_visible()
+
+
+def test_a_contract_is_edited_with_live_findings_and_approved(reader: Open, askable: str) -> None:
+    """The steward sees what is wrong while typing, saves, submits; an approver puts the contract in force."""
+    steward = reader("steward_eco")
+    page = steward.open(f"/resources/{askable}/edit?tab=sharing")
+    page.get_by_label("共享类型").select_option("withheld")
+    expect(page.locator("#findings")).to_contain_text("不予共享须写明法律法规依据")
+    assert steward.find_barriers() == []
+    page = steward.open(f"/resources/{askable}/edit")
+    page.get_by_label("涉密声明").select_option("none")
+    version = page.get_by_label("契约版本").input_value()
+    major, minor, patch = version.split(".")
+    page.get_by_label("契约版本").fill(f"{major}.{minor}.{int(patch) + 1}")
+    page.get_by_role("button", name="保存草稿").click()
+    page.get_by_role("button", name="提交审核").click()
+    expect(page.locator(".dt-note.ok")).to_contain_text("已提交审核")
+    assert steward.find_barriers() == []
+    address = steward.path
+
+    approver = reader("approver_eco")
+    page = approver.open(address)
+    page.get_by_role("button", name="批准生效").click()
+    page.wait_for_url(f"**/resources/{askable}/")
+    expect(page.locator("main")).to_contain_text(f"{major}.{minor}.{int(patch) + 1}")
