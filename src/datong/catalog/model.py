@@ -13,13 +13,14 @@ from enum import StrEnum
 from typing import Final
 
 from datong.catalog.contracts import ContractChange
-from datong.catalog.values import Column, DataContract, QualityRule
+from datong.catalog.values import Column, DataContract, ForeignKey, QualityRule
 from datong.catalog.words import (
     CYCLE_TITLES,
     GRADE_TITLES,
     MODE_TITLES,
     SHARING_TITLES,
     TYPE_TITLES,
+    DriftPolicy,
     LogicalType,
     Mask,
     SharingType,
@@ -158,7 +159,50 @@ def _contract_changes(old: DataContract, new: DataContract) -> Iterator[Contract
         )
     if old.licence != new.licence:
         yield _change("licence.changed", breaking=bool(old.licence), zh="许可协议改变", en="The licence changes")
+    yield from _collecting_changes(old, new)
+    yield from _reference_changes("", "资源", "the resource", old.references, new.references)
     yield from _rule_changes("", "资源", "the resource", old.rules, new.rules)
+
+
+def _collecting_changes(old: DataContract, new: DataContract) -> Iterator[ContractChange]:
+    """How files are taken in: a demand that a sender did not have to meet breaks, the rest is told."""
+    if old.bill_required != new.bill_required:
+        yield _change(
+            "bill.required" if new.bill_required else "bill.optional",
+            breaking=new.bill_required,
+            zh="文件须附对账单" if new.bill_required else "文件不再须附对账单",
+            en="Files need a bill" if new.bill_required else "Files no longer need a bill",
+        )
+    if old.drift is not new.drift:
+        stricter = new.drift is DriftPolicy.REFUSE
+        yield _change(
+            "drift.changed",
+            breaking=stricter,
+            zh="列不一致的文件改为拒收" if stricter else "列不一致时改为自动对应",
+            en="Files with other columns are refused" if stricter else "Files with other columns are mapped",
+        )
+    for attribute, code, zh, en in (
+        ("cleaning", "cleaning.changed", "去重规则改变", "The rule for repeated rows changes"),
+        ("event_time_column", "event-time.changed", "先后依据的列改变", "The event time column changes"),
+    ):
+        if getattr(old, attribute) != getattr(new, attribute):
+            yield _change(code, breaking=False, zh=zh, en=en)
+
+
+def _reference_changes(
+    column: str, zh: str, en: str, old: tuple[ForeignKey, ...], new: tuple[ForeignKey, ...]
+) -> Iterator[ContractChange]:
+    """A foreign key refuses rows that were accepted before."""
+    for key in sorted(set(old) ^ set(new), key=repr):
+        added = key in new
+        target = f"{key.resource_id}.{','.join(key.to_columns)}"
+        yield _change(
+            "reference.added" if added else "reference.removed",
+            breaking=added,
+            column=column,
+            zh=f"{zh}{'新增' if added else '取消'}对{target}的引用",
+            en=f"A reference to {target} is {'added to' if added else 'removed from'} {en}",
+        )
 
 
 def _columns_changes(old: DataContract, new: DataContract) -> Iterator[ContractChange]:
@@ -270,6 +314,9 @@ def _column_changes(old: Column, new: Column) -> Iterator[ContractChange]:
         if getattr(old, attribute) != getattr(new, attribute):
             yield change(f"{code}.changed", True, f"{{}}的{word[0]}改变", f"{{}} changes its {word[1]}")
     yield from _domain_changes(old, new, name, zh, en)
+    if old.cleaning != new.cleaning:
+        yield change("cleaning.changed", False, "{}的清洗步骤改变", "{} is cleaned otherwise")
+    yield from _reference_changes(name, zh, en, old.references, new.references)
     yield from _rule_changes(name, zh, en, _other_rules(old), _other_rules(new))
 
 
