@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from datong.catalog.words import LogicalType, UpdateCycle
+from datong.catalog.words import TYPE_TITLES, LogicalType, UpdateCycle
 from datong.privacy.detect.model import SensitiveColumn
 from datong.standards.matching import ElementMatch
 
@@ -94,6 +94,10 @@ class ColumnSuggestion:
     reasons: tuple[tuple[str, str], ...]
     sensitive: tuple[SensitiveColumn, ...] = ()
     elements: tuple[ElementMatch, ...] = ()
+
+    @property
+    def type_titles(self) -> tuple[str, str]:
+        return TYPE_TITLES[self.logical_type]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

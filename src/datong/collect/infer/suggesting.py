@@ -101,8 +101,8 @@ def suggest_column(profile: ColumnProfile, context: ColumnContext, taken: Sequen
 
 
 def _strong(context: ColumnContext) -> list[SensitiveColumn]:
-    """The findings that are likely enough to act on."""
-    return [each for each in context.sensitive if each.confidence >= _STRONG]
+    """The findings that are likely enough to act on; one identity number amid remarks is enough."""
+    return [each for each in context.sensitive if each.is_embedded or each.confidence >= _STRONG]
 
 
 def _seen(profile: ColumnProfile) -> Reason:

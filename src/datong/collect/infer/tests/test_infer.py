@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,7 +17,7 @@ from datong.catalog.contract_reader import read_contract
 from datong.catalog.odcs import DataContract
 from datong.catalog.words import IdentifierKind, LogicalType, Mask, UpdateCycle
 from datong.catalog.yaml_text import read_yaml
-from datong.collect.infer import suggesting
+from datong.collect.infer import service, suggesting
 from datong.collect.infer.inferring import infer_database, infer_file, rename_draft
 from datong.collect.infer.model import InferredTable
 from datong.collect.infer.naming import plain_identifier
@@ -24,8 +25,11 @@ from datong.collect.infer.tables import DatabaseAddressInvalid
 from datong.collect.sources.contracts import HostNotAllowed, SourceRefused
 from datong.collect.sources.tests.conftest import OtherDatabase, other_database
 from datong.collect.sources.tests.servers import MariaDb, run_mariadb
+from datong.kernel.config import load_settings
+from datong.kernel.failures import NotAllowed, TooLarge
 from datong.kernel.ids import seeded
 from datong.standards.identifiers import resident_id_check_character
+from datong.testing.cast import make_cast
 
 __all__ = ["other_database"]
 REAL = Path(__file__).resolve().parents[6] / "shared" / "data"
@@ -96,6 +100,14 @@ def test_a_table_of_people(tmp_path: Path) -> None:
     assert contract.by_name["resident_id"].identifier is IdentifierKind.RESIDENT_ID
     assert contract.by_name["resident_id"].mask is Mask.ID_6_4
     assert [column.name for column in contract.key_columns] == ["resident_id"]
+
+
+def test_numbers_amid_remarks_raise_the_grade(tmp_path: Path) -> None:
+    lines = ["编号,备注", *(f"{n},材料齐全，已经受理，等待办理" for n in range(150)), "200,请联系13812345678，谢谢", ""]
+    remark = words_of(infer_text("\n".join(lines), tmp_path), "备注")
+    assert (remark["classification"], remark["mask"]) == ("一般3级", "all")
+    lines[-2] = "200,请联系本人，不要忘记，谢谢"
+    assert "mask" not in words_of(infer_text("\n".join(lines), tmp_path), "备注")
 
 
 def test_types_come_from_the_whole_file(tmp_path: Path) -> None:
@@ -304,3 +316,19 @@ def test_addresses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(HostNotAllowed) as caught:
         infer_database("postgres://u:geheim@127.0.0.1:5432/db", tmp_path)
     assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.django_db
+def test_the_page_saves_a_draft_and_leaves_no_file() -> None:
+    desk = make_cast({"tinfer": ("测试局", "Test Bureau")})
+    steward = desk.actor("tinfer.steward")
+    content = people().encode()
+    first, second = (service.infer_drafts(steward, BytesIO(content), "people.csv", len(content)) for _ in range(2))
+    assert [each.draft.resource_id for each in (*first, *second)] == ["tinfer_people", "tinfer_people_2"]
+    assert first[0].draft.revision == 1
+    assert "identifierKind" in first[0].draft.text
+    assert list(load_settings().infer_dir.iterdir()) == []
+    with pytest.raises(TooLarge):
+        service.infer_drafts(steward, BytesIO(b""), "x.csv", 10**9)
+    with pytest.raises(NotAllowed):
+        service.infer_drafts(desk.actor("tinfer.approver"), BytesIO(content), "people.csv", len(content))
