@@ -36,6 +36,8 @@ _LENGTHS = {
     "uscc": (18, 18),
 }
 """Characters that a value of the kind may have; a column wholly outside is not tested for it."""
+_EMBEDDED_CHARACTERS_MIN = 11
+"""A shorter text holds a mobile number at the most, and then it is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +131,7 @@ def _plan(column: ColumnSeen, size: _Size) -> list[_Test]:
             continue
         build = NAMED_TESTS.get(code, expression) if by_name else expression
         tests.append(_Test(column=column, kind=kind, expression=build(text), sample=text, by_name=by_name))
-    if size.longest > 18:
+    if size.longest > _EMBEDDED_CHARACTERS_MIN:
         tests += [
             _Test(
                 column=column,
