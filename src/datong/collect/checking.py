@@ -22,6 +22,7 @@ from datong.collect.contracts import FileEmpty, RowsLost, StepChanges
 from datong.collect.delimited import ByteFacts, FileForm, WantedColumn, read_head, scan_file
 from datong.collect.drift import ColumnFinding, ColumnMapping, map_columns
 from datong.collect.exact import UnshapedRow, transcode
+from datong.collect.noted import write_noted_file
 from datong.collect.readers.contracts import Note, PlainTable, RegularCsv
 from datong.collect.readers.source import read_source
 from datong.collect.scan import (
@@ -33,6 +34,7 @@ from datong.collect.scan import (
     excluded_sql,
     mark_rows,
     open_engine,
+    placed_sql,
     skipped_name,
     survivors_sql,
     words_count,
@@ -69,7 +71,8 @@ class Manner:
     """How a contract wants its files read, beside the names of its columns.
 
     `cleaned` are columns with their steps, `cleaning` what the steps need. `references` are the other tables that set
-    checks read, as SQL relations by `Reference.resource_id`; a check whose table is not here is not evaluated.
+    checks read, as SQL relations by `Reference.resource_id`; a check whose table is not here is not evaluated. `key`
+    are the columns that name a row in the table.
     """
 
     filename: str = ""
@@ -79,6 +82,7 @@ class Manner:
     cleaned: tuple[CleanedColumn, ...] = ()
     cleaning: CleaningContext | None = None
     references: Mapping[str, str] = field(default_factory=dict)
+    key: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +154,8 @@ class CheckedFile:
     """Columns that were mapped, skipped or taken as empty."""
     changes: tuple[StepChanges, ...] = ()
     """How many cells each cleaning step changed, refused rows included."""
+    noted: Path | None = None
+    """Accepted rows that break a rule, with their lines; see `noted`."""
 
 
 def check_file(
@@ -178,7 +184,7 @@ def check_file(
         found = _mark(engine, given, source, known)
         checked_s = monotonic_s()
         progress("quarantine", facts.bytes, facts.bytes)
-        result = _finish(engine, found, work)
+        result = _finish(engine, found, work, manner.key)
     seconds = {"read": read_s - started, "check": checked_s - read_s, "quarantine": monotonic_s() - checked_s}
     return replace(result, seconds=seconds)
 
@@ -308,7 +314,7 @@ def _shifts_from_records(engine: duckdb.DuckDBPyConnection, source: PlainTable) 
     engine.unregister("given_shifts")
 
 
-def _finish(engine: duckdb.DuckDBPyConnection, found: _Found, work: Path) -> CheckedFile:
+def _finish(engine: duckdb.DuckDBPyConnection, found: _Found, work: Path, key: Sequence[str]) -> CheckedFile:
     marked, unshaped = found.marked, found.unshaped
     refused = _count(engine, "select count(*) from refused")
     survivors = _count(engine, "select count(*) from survivors")
@@ -330,6 +336,8 @@ def _finish(engine: duckdb.DuckDBPyConnection, found: _Found, work: Path) -> Che
     if refused or unshaped:
         quarantine = work / "quarantine.parquet"
         reasons = _write_quarantine(engine, marked, unshaped, quarantine)
+    noted = work / "noted.parquet"
+    has_noted = write_noted_file(marked, key, noted)
     quarantined = refused + len(unshaped)
     if sum(reason.rows for reason in reasons) != quarantined:
         raise RowsLost(f"{quarantined} rows refused, {sum(r.rows for r in reasons)} have a reason")
@@ -343,6 +351,7 @@ def _finish(engine: duckdb.DuckDBPyConnection, found: _Found, work: Path) -> Che
         raw_sql=file.raw_sql(),
         source_sql=sql,
         quarantine=quarantine,
+        noted=noted if has_noted else None,
         read_exactly=isinstance(found.source, PlainTable),
         seconds={},
         kind=found.source.kind,
@@ -406,18 +415,12 @@ def _write_quarantine(
         f"  select refused.ordinal, rules.* from refused join rules on {_bit_sql(marked)}),\n"
         "told as (\n"
         "  select ordinal, min(position) as first_rule, list(id order by position) as ids\n"
-        "  from broken group by ordinal),\n"
-        "steps as (\n"
-        "  select from_ordinal as ordinal, shift, false as is_row from shifts\n"
-        "  union all select ordinal, null, true from refused),\n"
-        "placed as (\n"
-        "  select ordinal, ordinal + last_value(shift ignore nulls) over (order by ordinal, is_row) as line, is_row\n"
-        "  from steps)\n"
+        "  from broken group by ordinal)\n"
         "select placed.line, rules.column_name, rules.id as rule, rules.reason_zh, rules.reason_en,\n"
         "  refused.fields[rules.field_position] as value, told.ids[2:] as others,\n"
         "  to_json(refused.fields)::varchar as fields\n"
         "from told join refused using (ordinal) join rules on rules.position = told.first_rule\n"
-        "join placed on placed.ordinal = refused.ordinal and placed.is_row"
+        f"join {placed_sql('refused')} as placed using (ordinal)"
     )
     if unshaped:
         table = pa.table(

@@ -93,9 +93,9 @@ def plug() -> None:
         declare_action(kind)
     from datong.cases.contracts import CASE_KINDS, CASE_PAGES
     from datong.collect import jobs  # noqa: F401 - declares its jobs
-    from datong.collect.evaluation import read_evaluated_run
+    from datong.collect.evaluation import find_source_lines, read_evaluated_run
     from datong.collect.service.attention import BlockedRunCase, FailedRunCase
-    from datong.quality.contracts import RUN_PAGES, RUN_READERS
+    from datong.quality.contracts import LINE_READERS, RUN_PAGES, RUN_READERS
 
     CASE_KINDS.fill(FailedRunCase.key, FailedRunCase())
     CASE_KINDS.fill(BlockedRunCase.key, BlockedRunCase())
@@ -103,6 +103,7 @@ def plug() -> None:
     CASE_PAGES.fill(BlockedRunCase.key, "collect:run")
     RUN_READERS.fill("collect", read_evaluated_run)
     RUN_PAGES.fill("collect", "collect:run")
+    LINE_READERS.fill("collect", find_source_lines)
     from datong.collect.sources import plugs as sources
 
     sources.plug()

@@ -161,6 +161,7 @@ def _manner(delivery: Delivery, prepared: Prepared, references: Mapping[str, str
         cleaned=prepared.cleaned,
         cleaning=prepared.cleaning,
         references=references,
+        key=tuple(column.name for column in prepared.contract.key_columns),
     )
 
 

@@ -9,6 +9,7 @@ header lines + rows + line ends inside values must equal the line ends counted w
 
 from __future__ import annotations
 
+import csv
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -221,7 +222,30 @@ def reject_masks(plan: CheckPlan) -> list[int]:
     return masks
 
 
-def _rejected_sql(plan: CheckPlan, prefix: str = "") -> str:
+def word_columns_sql(plan: CheckPlan, bindings: Bindings) -> list[str]:
+    """`… as w0`, `… as w1`: the bits of the row checks that a row of the file breaks."""
+    words: list[list[str]] = [[] for _ in range(words_count(plan))]
+    for position, check in enumerate(plan.row_checks):
+        bit = 1 << (position % WORD_BITS)
+        broken = violation_sql(check, plan, bindings)
+        words[position // WORD_BITS].append(f"case when {broken} then {bit} else 0 end")
+    return [f"({' | '.join(terms) or '0'})::bigint as w{i}" for i, terms in enumerate(words)]
+
+
+def placed_sql(rows: str) -> str:
+    """`ordinal` and source `line` of the rows of a table, by the table `shifts`."""
+    return (
+        "(with steps as (\n"
+        "  select from_ordinal as ordinal, shift, false as is_row from shifts\n"
+        f"  union all select ordinal, null, true from {rows}),\n"
+        "placed as (\n"
+        "  select ordinal, ordinal + last_value(shift ignore nulls) over (order by ordinal, is_row) as line, is_row\n"
+        "  from steps)\n"
+        "select ordinal, line from placed where is_row)"
+    )
+
+
+def rejected_sql(plan: CheckPlan, prefix: str = "") -> str:
     parts = [f"({prefix}w{i} & {mask}) <> 0" for i, mask in enumerate(reject_masks(plan)) if mask]
     return f"({' or '.join(parts)})" if parts else "false"
 
@@ -232,12 +256,7 @@ def _hash_sql(columns: Sequence[str]) -> str:
 
 def _marks_sql(plan: CheckPlan, file: PlainFile, bindings: Bindings) -> str:
     """`judged` computes the words; `marks` keeps the fields of refused rows only."""
-    words: list[list[str]] = [[] for _ in range(words_count(plan))]
-    for position, check in enumerate(plan.row_checks):
-        bit = 1 << (position % WORD_BITS)
-        broken = violation_sql(check, plan, bindings)
-        words[position // WORD_BITS].append(f"case when {broken} then {bit} else 0 end")
-    word_columns = [f"({' | '.join(terms) or '0'})::bigint as w{i}" for i, terms in enumerate(words)]
+    word_columns = word_columns_sql(plan, bindings)
     key_columns = [f"{_key_hash_sql(check)} as h{i}" for i, check in enumerate(plan.unique_checks)]
     inner = [f"({_inner_sql(file)})::integer as inner_lines"] if _has_inner(file) else []
     held = [f"{name_sql(column.name)} as s{i}" for i, column in enumerate(columns_read(plan.set_checks))]
@@ -248,7 +267,7 @@ def _marks_sql(plan: CheckPlan, file: PlainFile, bindings: Bindings) -> str:
     return (
         f"create or replace temp table marks as\n"
         f"with judged as (select *, {judged} from {bindings.over(file.relation_sql())})\n"
-        f"select {', '.join(names)}, case when {_rejected_sql(plan)} then {_fields_sql(file)} end as fields from judged"
+        f"select {', '.join(names)}, case when {rejected_sql(plan)} then {_fields_sql(file)} end as fields from judged"
     )
 
 
@@ -304,7 +323,7 @@ def _refused_sql(plan: CheckPlan) -> str:
     words = ", ".join(f"w{i}" for i in range(words_count(plan)))
     return (
         f"create or replace temp table refused as select rowid as ordinal, {words}, fields "
-        f"from marks where {_rejected_sql(plan)}"
+        f"from marks where {rejected_sql(plan)}"
     )
 
 
@@ -392,6 +411,8 @@ def read_records(file: PlainFile, ordinals: Sequence[int]) -> Iterator[list[str 
 
 
 def _fields(line: bytes, delimiter: str) -> list[str | None]:
+    if b'"' in line:
+        return [field or None for field in next(csv.reader([line.decode()], delimiter=delimiter))]
     return [field or None for field in line.decode().split(delimiter)]
 
 
@@ -428,7 +449,7 @@ def _settle_unique(
     keys = ", ".join(f"{name_sql(column)} as k{i}" for i, column in enumerate(check.columns))
     present = " and ".join(f"{name_sql(column)} is not null" for column in check.columns)
     kept = "first_value" if check.params.get("keep") == "first" else "last_value"
-    contenders = file.from_fields_sql(f"(select ordinal, fields from refused where not {_rejected_sql(plan)})")
+    contenders = file.from_fields_sql(f"(select ordinal, fields from refused where not {rejected_sql(plan)})")
     connection.execute(
         f"create or replace temp table losers as\n"
         f"with contenders as (select ordinal, {keys} from {contenders} where {present}),\n"
@@ -465,7 +486,7 @@ def _run_set_checks(marked: Marked, references: Collection[str]) -> None:
     connection.execute(f"create or replace temp view {_EVERY_ROW} as {rows}")
     connection.execute(
         f"create or replace temp view {_UNDER_CHECK} as {rows} "
-        f"where not {_rejected_sql(plan)} and rowid not in (select ordinal from refused where {_rejected_sql(plan)})"
+        f"where not {rejected_sql(plan)} and rowid not in (select ordinal from refused where {rejected_sql(plan)})"
     )
     for position, check in enumerate(plan.set_checks, len(plan.checks)):
         if any(reference.relation not in references for reference in check.references):
@@ -518,9 +539,9 @@ def _count_bad(connection: duckdb.DuckDBPyConnection, plan: CheckPlan, bad: dict
 def _forget_accepted(connection: duckdb.DuckDBPyConnection, plan: CheckPlan) -> None:
     """Split what was held into `refused` and `survivors`: rows of a repeated key that stay."""
     connection.execute(
-        f"create or replace temp table survivors as select * from refused where not {_rejected_sql(plan)}"
+        f"create or replace temp table survivors as select * from refused where not {rejected_sql(plan)}"
     )
-    connection.execute(f"delete from refused where not {_rejected_sql(plan)}")
+    connection.execute(f"delete from refused where not {rejected_sql(plan)}")
 
 
 def accepted_sql(plan: CheckPlan, file: PlainFile, excluded: Path | None, exclude_by: str, bindings: Bindings) -> str:

@@ -207,6 +207,8 @@ COLLECT_LINES_FETCHED_MAX: Final = 50_000
 """Rows of repeated keys that are read line by line; more of them are found by a second scan of the file."""
 COLLECT_SORTED_KEYS_MAX: Final = 64_000_000
 """Keys of one file that are sorted in memory to find the repeated ones, 8 bytes each; more are grouped on disk."""
+COLLECT_NOTED_ROWS_MAX: Final = 20_000
+"""Accepted rows of one run that break a rule and are kept with their source lines, shared equally by such rules."""
 COLLECT_SUGGESTIONS_MAX: Final = 10_000
 """Quarantined identifiers of one run for which a near miss is searched."""
 COLLECT_MEMORY_MB: Final = 2048

@@ -6,7 +6,7 @@ collection's scan. A *set check* needs other rows or other tables and runs after
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
@@ -381,6 +381,20 @@ RUN_PAGES: Slot[str] = Slot("quality.run-pages")
 """The URL name of the page that shows a run with its refused rows."""
 
 
+class LineReader(Protocol):
+    """Where rows of the present version that break a rule stand in the file that brought them.
+
+    `keys` are their keys as texts; the answer has line and number of the run for those that collection kept.
+    """
+
+    def __call__(
+        self, resource_id: str, rule_id: str, keys: Sequence[tuple[str | None, ...]], /
+    ) -> Mapping[tuple[str | None, ...], tuple[int, str]]: ...
+
+
+LINE_READERS: Slot[LineReader] = Slot("quality.line-readers")
+
+
 class ReportReader(Protocol):
     """Whether a member of another agency may read a resource's reports: the holders of grants."""
 
@@ -476,11 +490,16 @@ class LeagueLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailingRow:
-    """A row of a version that breaks a rule: its number in the version, its key, the value, masked where it must be."""
+    """A row of a version that breaks a rule: its number in the version, its key, the value, masked where it must be.
+
+    `line` is where it stands in the file that run `run_number` brought; None where collection did not keep it.
+    """
 
     row: int
     key: Mapping[str, str | None]
     value: str | None
+    line: int | None = None
+    run_number: str = ""
 
 
 ORDINAL = "datong_row"

@@ -1,7 +1,8 @@
 """Rows of a version that break a rule which lets them in, and a run of all rules on another engine.
 
 Rows that a rule refuses are in the quarantine of their run, with their source lines; these here are in the lake, and
-are found again in a version by the same rules, over typed values.
+are found again in a version by the same rules, over typed values. Collection kept the source lines of the first of
+them; who has them is found by key (`LINE_READERS`).
 """
 
 # ruff: noqa: S608 - names go through sql.name_sql, values through sql.text_sql
@@ -13,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TextIO
+from typing import Any, TextIO
 
 import duckdb
 
@@ -32,8 +33,10 @@ from datong.lake.engine import get_lake
 from datong.lake.tables import at_snapshot
 from datong.privacy.masks import get_mask
 from datong.quality.contracts import (
+    LINE_READERS,
     ORDINAL,
     Check,
+    CheckKind,
     CheckPlan,
     EngineRun,
     FailingRow,
@@ -44,11 +47,12 @@ from datong.quality.contracts import (
 )
 from datong.quality.model import compile_checks
 from datong.quality.service.subjects import ENGINE_RUN, ROWS_READ, subject_of
-from datong.quality.sql import name_sql, text_sql
+from datong.quality.sql import Literals, name_sql, text_sql, violation_sql
 from datong.standards.divisions import national_divisions
 
 MASKED_FROM_GRADE = 3
 """Values of columns of this grade and above are masked on pages; a column's own mask is used where it has one."""
+_ROWS_AT_ONCE = 1000
 SPREADSHEET_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -64,14 +68,17 @@ def find_failing_rows(actor: Actor, resource_id: str, rule_id: str) -> tuple[int
         _open_plan(resource_id) as (plan, contract, source),
     ):
         check = _check_of(plan, rule_id)
-        query = _failing_sql(source, plan, check, contract)
+        query = _failing_sql(plan, check, contract)
         count = int(source.execute(f"select count(*) from ({query})").fetchall()[0][0])
         rows = source.execute(f"{query} order by 1 limit {QUALITY_FINDINGS_SHOWN_MAX}").fetchall()
-        return count, [_masked(row, check, contract) for row in rows]
+        lines = _find_lines(resource_id, check, contract, rows)
+        return count, [_masked(row, check, contract, place) for row, place in zip(rows, lines, strict=True)]
 
 
 def write_failing_rows_csv(actor: Actor, resource_id: str, rule_id: str, out: TextIO) -> int:
-    """All of them as CSV: the row's number in the version, its key and the values of the rule's columns; how many.
+    """All of them as CSV: number in the version, line and run of the file, key, values of the rule's columns; how many.
+
+    Line and run are empty for rows beyond COLLECT_NOTED_ROWS_MAX, and where the contract has no key.
 
     For the agency's own stewards and approvers: values are as they are, and a cell that a spreadsheet would take for a
     formula gets an apostrophe. Leaves an audit row.
@@ -83,14 +90,15 @@ def write_failing_rows_csv(actor: Actor, resource_id: str, rule_id: str, out: Te
         _open_plan(resource_id) as (plan, contract, source),
     ):
         check = _check_of(plan, rule_id)
-        source.execute(f"{_failing_sql(source, plan, check, contract)} order by 1")
+        source.execute(f"{_failing_sql(plan, check, contract)} order by 1")
         writer = csv.writer(out)
-        writer.writerow(["row", *_names(check, contract)])
+        writer.writerow(["row", "line", "run", *_names(check, contract)])
         count = 0
-        while rows := source.fetchmany(1000):
-            for number, *values in rows:
-                writer.writerow([number, *(_safe(value) for value in values)])
-                count += 1
+        while rows := source.fetchmany(_ROWS_AT_ONCE):
+            lines = _find_lines(resource_id, check, contract, rows)
+            for (number, *values), (line, run) in zip(rows, lines, strict=True):
+                writer.writerow([number, "" if line is None else line, run, *(_safe(value) for value in values)])
+            count += len(rows)
         return count
 
 
@@ -209,23 +217,36 @@ def _names(check: Check, contract: DataContract) -> list[str]:
     return list(dict.fromkeys([*(column.name for column in contract.key_columns), *(check.columns or (check.column,))]))
 
 
-def _failing_sql(source: duckdb.DuckDBPyConnection, plan: CheckPlan, check: Check, contract: DataContract) -> str:
+def _failing_sql(plan: CheckPlan, check: Check, contract: DataContract) -> str:
     """The failing rows: ordinal, key columns, the rule's columns, as text."""
     shown = ", ".join(f"{name_sql(name)}::varchar" for name in _names(check, contract))
     if isinstance(check, SetCheck):
         return (
             f"select ordinal, {shown} from version_rows where ordinal in ({check.sql('version_rows', is_typed=True)})"
         )
-    import ibis
+    if check.kind is CheckKind.UNIQUE:
+        keys = ", ".join(map(name_sql, check.columns))
+        present = " and ".join(f"{name_sql(name)} is not null" for name in check.columns)
+        repeated = f"select {keys} from version_rows where {present} group by all having count(*) > 1"
+        return f"select ordinal, {shown} from version_rows semi join ({repeated}) using ({keys})"
+    bindings = Literals()
+    broken = violation_sql(check, plan.over_typed, bindings)
+    return f"select ordinal, {shown} from {bindings.over('version_rows')} where {broken}"
 
-    from datong.quality.ibis_checks import violation
 
-    table = ibis.duckdb.from_connection(source).table("version_rows")
-    failing = ibis.to_sql(table.filter(violation(check, plan, table).fill_null(False)), dialect="duckdb")
-    return f"select ordinal, {shown} from ({failing})"
+def _find_lines(
+    resource_id: str, check: Check, contract: DataContract, rows: Sequence[tuple[Any, ...]]
+) -> list[tuple[int | None, str]]:
+    """Line and run of each row, by its key; (None, "") where nobody kept them."""
+    width = len(contract.key_columns)
+    keys = [tuple(row[1 : 1 + width]) for row in rows]
+    found: dict[tuple[str | None, ...], tuple[int, str]] = {}
+    for reader in LINE_READERS.values() if width else ():
+        found.update(reader(resource_id, check.id, keys))
+    return [found.get(key, (None, "")) for key in keys]
 
 
-def _masked(row: tuple[object, ...], check: Check, contract: DataContract) -> FailingRow:
+def _masked(row: tuple[object, ...], check: Check, contract: DataContract, place: tuple[int | None, str]) -> FailingRow:
     number, *values = row
     shown = {
         name: mask_value(contract.by_name[name], None if value is None else str(value))
@@ -236,6 +257,8 @@ def _masked(row: tuple[object, ...], check: Check, contract: DataContract) -> Fa
         row=int(str(number)),
         key={name: value for name, value in shown.items() if name in keys},
         value=shown.get(check.column),
+        line=place[0],
+        run_number=place[1],
     )
 
 

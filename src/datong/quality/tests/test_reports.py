@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -49,6 +50,7 @@ from datong.quality.service import (
     run_on_engine,
     trend_of,
     waive_rule,
+    write_failing_rows_csv,
 )
 
 CONTRACT = """
@@ -182,9 +184,9 @@ def look_at_pages(office: Office, report: ReportView) -> None:
     assert client.get(f"/quality/reports/{report.id}/pdf").content.startswith(b"%PDF")
     answer: Any = client.get(f"/resources/{office.resource_id}/quality/rows/phone.pattern/csv")
     assert b"".join(answer.streaming_content).decode("utf-8-sig").splitlines() == [
-        "row,id,phone",
-        "2,2,12",
-        "3,3,345678",
+        "row,line,run,id,phone",
+        f"2,3,{report.run_number},2,12",
+        f"3,4,{report.run_number},3,345678",
     ]
     form = {"rule": "amount.range", "until": "yesterday", "reason": "历史数据暂无法补正"}
     assert client.post(f"/resources/{office.resource_id}/quality/waive", form).status_code == 400
@@ -299,6 +301,20 @@ def test_rows_that_break_a_rule_are_found_in_the_version_and_on_sail(units: Offi
     assert count == 2
     assert {row.key["id"] for row in rows} == {"2", "3"}
     assert all("*" in str(row.value) for row in rows)
+    assert [(row.key["id"], row.line) for row in rows] == [("2", 3), ("3", 4)]
+    later = _collect(units, BAD.replace(b"3,345678", b"03,345678").replace(b"\n2,", b"\n9,,9\n2,"))
+    _, rows = find_failing_rows(units.steward, units.resource_id, "phone.pattern")
+    assert [(row.key["id"], row.line, row.run_number) for row in rows] == [
+        ("2", 4, later.number),
+        ("3", 5, later.number),
+    ]
+    out = io.StringIO()
+    assert write_failing_rows_csv(units.steward, units.resource_id, "phone.pattern", out) == 2
+    assert [line.split(",")[1:4] for line in out.getvalue().splitlines()] == [
+        ["line", "run", "id"],
+        ["4", later.number, "2"],
+        ["5", later.number, "3"],
+    ]
     with pytest.raises(NotAllowed):
         find_failing_rows(units.cast.actor("data.bureau"), units.resource_id, "phone.pattern")
     pytest.importorskip("pysail")

@@ -191,6 +191,7 @@ def show_rows(request: HttpRequest, resource_id: str, rule_id: str) -> HttpRespo
         "resource": resource,
         "rule": rule_id,
         "rows": rows,
+        "has_lines": any(row.line is not None for row in rows),
         "count": count,
         "keys": list(rows[0].key) if rows else [],
         "shown_max": QUALITY_FINDINGS_SHOWN_MAX,
