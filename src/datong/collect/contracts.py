@@ -259,11 +259,6 @@ class ColumnsDiffer(BadInput):
     title, title_zh = "The file's columns are not those of the contract", "文件的列与数据契约不符"
 
 
-class HeaderNotFirst(BadInput):
-    code = "header-not-first"
-    title, title_zh = "There are notes above the header line", "表头之前有说明文字"
-
-
 class QuoteUnclosed(BadInput):
     code = "quote-unclosed"
     title, title_zh = "A quotation mark is opened and never closed", "有引号没有闭合"

@@ -8,26 +8,20 @@ byte offset and the line.
 from __future__ import annotations
 
 import codecs
-import csv
-import io
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from datong.collect.contracts import (
-    ColumnsDiffer,
     EncodingMixed,
     EncodingUnreadable,
     FileEmpty,
     FileNotText,
-    HeaderNotFirst,
-    QuoteUnclosed,
 )
-from datong.kernel.failures import TooLarge
-from datong.kernel.limits import CONTRACT_COLUMNS_MAX, CSV_LINE_BYTES_MAX, CSV_SNIFF_BYTES
+from datong.kernel.limits import CSV_LINE_BYTES_MAX, CSV_SNIFF_BYTES
 
 CHUNK_BYTES = 1024 * 1024
 DELIMITERS = (",", "\t", ";", "|", "^")
@@ -299,61 +293,6 @@ def read_head(path: Path, encoding: str, *, bytes_max: int = CSV_SNIFF_BYTES) ->
     return text
 
 
-def find_form(text: str, encoding: str, wanted: Sequence[WantedColumn], *, delimiter: str | None = None) -> FileForm:
-    """Delimiter and header from the file's first part: the delimiter under which the header is the contract's."""
-    candidates = [delimiter] if delimiter else _candidates(text)
-    best: tuple[int, int, int] | None = None
-    chosen = ","
-    for rank, candidate in enumerate(candidates):
-        header = _first_record(text, candidate)[0]
-        score = (len(match_names(header, wanted)), min(len(header), 2), -rank)
-        if best is None or score > best:
-            best, chosen = score, candidate
-    header, lines = _first_record(text, chosen)
-    if len(header) > CONTRACT_COLUMNS_MAX:
-        raise TooLarge(
-            f"The header has {len(header)} columns; the limit is {CONTRACT_COLUMNS_MAX}.",
-            hint_zh=f"表头有{len(header)}列，上限是{CONTRACT_COLUMNS_MAX}列。",
-            columns=len(header),
-        )
-    names = tuple(header[:-1] if len(header) > 1 and not header[-1].strip() else header)
-    _refuse_preamble(text, chosen, names, wanted)
-    return FileForm(
-        encoding=encoding,
-        delimiter=chosen,
-        header=map_header(names, wanted),
-        source_header=names,
-        header_lines=lines,
-    )
-
-
-def _candidates(text: str) -> list[str]:
-    first = text.split("\n", 1)[0]
-    others = {c for c in first if not c.isalnum() and c not in "_-. \"'\r()（）" and c.isascii()}
-    return [*DELIMITERS, *sorted(others - set(DELIMITERS))]
-
-
-def _records(text: str, delimiter: str) -> Iterable[tuple[list[str], int]]:
-    """Records of a text with the line on which each ends."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    csv.field_size_limit(CSV_LINE_BYTES_MAX)
-    try:
-        for record in reader:
-            yield record, reader.line_num
-    except csv.Error:
-        return
-
-
-def _first_record(text: str, delimiter: str) -> tuple[list[str], int]:
-    for record, line in _records(text, delimiter):
-        return record, line
-    raise QuoteUnclosed(
-        "The header line cannot be read: a quotation mark is not closed.",
-        hint_zh="表头无法读取：引号没有闭合。",
-        line=1,
-    )
-
-
 def name_key(name: str) -> str:
     """Names are compared without width, case and surrounding space."""
     return unicodedata.normalize("NFKC", name).strip().casefold()
@@ -402,60 +341,3 @@ def match_names(header: Sequence[str], wanted: Sequence[WantedColumn]) -> dict[s
         if name is not None:
             found.setdefault(name, []).append(position)
     return found
-
-
-def map_header(header: Sequence[str], wanted: Sequence[WantedColumn]) -> tuple[str, ...]:
-    """The contract's names in the file's order; refuses missing, extra and repeated columns, naming all of them."""
-    found = match_names(header, wanted)
-    missing = [column.name for column in wanted if column.name not in found]
-    repeated = [name for name, positions in found.items() if len(positions) > 1]
-    known = {position for positions in found.values() for position in positions}
-    extra = [cell for position, cell in enumerate(header) if position not in known]
-    if missing or repeated or extra:
-        said, said_zh = [], []
-        for label, label_zh, names in (
-            ("Missing", "缺少", missing),
-            ("Not in the contract", "契约中没有", extra),
-            ("More than once", "重复", repeated),
-        ):
-            if names:
-                said.append(f"{label}: {', '.join(names)}.")
-                said_zh.append(f"{label_zh}：{'、'.join(names)}。")
-        raise ColumnsDiffer(
-            " ".join(said) + " A header cell may be the column's name or its title.",
-            hint_zh="".join(said_zh) + "表头可以写字段名，也可以写中文名称。",
-            missing=missing,
-            extra=extra,
-            repeated=repeated,
-            expected=[column.name for column in wanted],
-            present=list(header),
-        )
-    by_position = {positions[0]: name for name, positions in found.items()}
-    return tuple(by_position[position] for position in range(len(header)))
-
-
-def _refuse_preamble(text: str, delimiter: str, header: Sequence[str], wanted: Sequence[WantedColumn]) -> None:
-    """Notes above the header: the first line has fewer fields than the table below, or a later line is the header."""
-    if len(match_names(header, wanted)) * 2 >= len(wanted):
-        return
-    for candidate in dict.fromkeys((delimiter, *DELIMITERS)):
-        first_fields = 0
-        before = 0
-        for index, (record, line) in enumerate(_records(text, candidate)):
-            if index > 30:
-                break
-            fields = len(record)
-            matched = len(match_names(record, wanted)) * 2 > len(wanted)
-            if index == 0:
-                first_fields = fields
-            elif matched or (first_fields <= 1 and fields >= 3):
-                start = before + 1
-                raise HeaderNotFirst(
-                    f"The table seems to begin on line {start}; lines 1 to {start - 1} are notes. "
-                    "Remove what is above the header (and notes below the table) and send the file again.",
-                    hint_zh=f"表格似乎从第{start}行开始，第1至{start - 1}行是说明文字。"
-                    "请删去表头之上（及表尾）的说明后再提交。",
-                    header_line=start,
-                    first_line=text.split("\n", 1)[0].strip()[:200],
-                )
-            before = line

@@ -1,22 +1,18 @@
-"""The exact reader: any odd but readable CSV becomes a plain one, with the source line of every record kept.
+"""Reading text line by line, and the rows that have no place in a table: what the readers of text share.
 
-The fast reader (DuckDB, in parallel) is used when the file's own counts prove that it saw every record. Blank lines,
-mixed line ends, rows with too few or too many fields, malformed quotes or another encoding come here: Python's `csv`
-reads record by record (about half a million a second), writes a working file in UTF-8 with LF, and puts unshaped rows
-aside.
+Lines are bounded in length; a row without the header's shape is put aside with its line and its reason.
 """
 
 from __future__ import annotations
 
 import csv
-from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from datong.collect.contracts import LineTooLong, QuoteUnclosed, RowsUnshaped
-from datong.collect.delimited import CHUNK_BYTES, FileForm
+from datong.collect.delimited import CHUNK_BYTES
 from datong.kernel.limits import COLLECT_UNSHAPED_ROWS_MAX, CSV_LINE_BYTES_MAX
 
 
@@ -28,29 +24,6 @@ class UnshapedRow:
     fields: tuple[str, ...]
     reason_zh: str
     reason_en: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Normalised:
-    """A working file that the fast reader can read, and where its records came from.
-
-    From record number `shift_from[i]` (counting from 0) on, source line = record number + `shift[i]`.
-    """
-
-    path: Path
-    records: int
-    shift_from: array[int]
-    shift: array[int]
-    unshaped: tuple[UnshapedRow, ...]
-
-    def line_of(self, record: int) -> int:
-        """The source line on which a record starts (linear; for tests)."""
-        found = 0
-        for start, shift in zip(self.shift_from, self.shift, strict=True):
-            if start > record:
-                break
-            found = record + shift
-        return found
 
 
 class SourceLines:
@@ -85,52 +58,6 @@ class SourceLines:
         self._held_characters = 0
 
 
-def normalise(source: Path, form: FileForm, target: Path) -> Normalised:
-    """Write the working file. Raises QuoteUnclosed, LineTooLong, RowsUnshaped; the encoding was proved before."""
-    width = len(form.header)
-    shift_from, shift = array("q"), array("q")
-    unshaped: list[UnshapedRow] = []
-    records = 0
-    csv.field_size_limit(CSV_LINE_BYTES_MAX)
-    with open_text(source, form.encoding) as file, target.open("w", encoding="utf-8", newline="") as out:
-        lines = SourceLines(file)
-        reader = csv.reader(lines, delimiter=form.delimiter, strict=True)
-        writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
-        _skip_header(reader, lines)
-        writer.writerow(form.header)
-        while True:
-            start = lines.number + 1
-            lines.start_record()
-            try:
-                record = next(reader)
-            except StopIteration:
-                break
-            except csv.Error as failure:
-                refuse_unclosed(failure, start)
-                record = ["".join(lines.held).rstrip("\r\n")]
-                put_aside(unshaped, start, record, "引号使用有误", "A quotation mark is out of place")
-                continue
-            if not record:
-                continue
-            if len(record) == width + 1 and record[-1] == "":
-                record.pop()
-            if len(record) != width:
-                put_aside(
-                    unshaped,
-                    start,
-                    record,
-                    f"应有{width}个字段，实有{len(record)}个",
-                    f"{width} fields expected, {len(record)} found",
-                )
-                continue
-            if not shift or shift[-1] != start - records:
-                shift_from.append(records)
-                shift.append(start - records)
-            writer.writerow(record)
-            records += 1
-    return Normalised(path=target, records=records, shift_from=shift_from, shift=shift, unshaped=tuple(unshaped))
-
-
 def transcode(source: Path, encoding: str, target: Path) -> None:
     """The same text in UTF-8, line for line; strict, so it only follows `find_encoding`."""
     with open_text(source, encoding) as file, target.open("w", encoding="utf-8", newline="") as out:
@@ -142,11 +69,6 @@ def open_text(path: Path, encoding: str) -> IO[str]:
     """The file's text, decoded strictly, without a byte-order mark, line ends as they are."""
     name = "utf-8-sig" if encoding == "utf-8" else encoding
     return path.open("r", encoding=name, newline="", errors="strict", buffering=CHUNK_BYTES)
-
-
-def _skip_header(reader: Iterator[list[str]], lines: SourceLines) -> None:
-    next(reader)
-    lines.start_record()
 
 
 def refuse_unclosed(failure: csv.Error, start: int) -> None:
