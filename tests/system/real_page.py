@@ -52,7 +52,7 @@ def renamed(text: str, names: Iterable[str]) -> str:
     """A contract whose resource, and those it refers to, carry the suffix; with a directory code of its own."""
     for name in names:
         text = re.sub(rf"(?<![a-z_]){name}(?![a-z_])", f"{name}{SUFFIX}", text)
-    return re.sub(r"(directoryCode, value: \d+)/0", r"\1/9", text)
+    return re.sub(r"\b(\d{6,12})/0(\d{5})\b", r"\1/9\2", text)
 
 
 @contextmanager

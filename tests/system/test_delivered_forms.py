@@ -94,7 +94,7 @@ def hand_in(stewards: dict[str, Steward], resource: str, name: str, content: byt
         ("geo/china_provinces.geojson", "civil_areas", 34, "cp"),
         ("geo/china_prefectures.geojson", "civil_areas", 367, "cp"),
         ("gov/gov_homepages_central.jsonl", "stats_sites", 44, ""),
-        ("sdmx/ECB_EXR_1_M.USD.EUR.SP00.A.xml", "stats_rates", 0, "行号按记录的序号计"),
+        ("sdmx/ECB_EXR_1_M.USD.EUR.SP00.A.xml", "stats_rates", 0, ""),
     ],
     ids=["provinces", "prefectures", "json-lines", "xml"],
 )

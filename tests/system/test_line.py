@@ -15,6 +15,7 @@ import orjson
 import pytest
 
 from datong.testing.instance import Instance, wait_until
+from datong.testing.real_files import FILES
 
 pytestmark = [pytest.mark.xdist_group("instance"), pytest.mark.timeout(300)]
 
@@ -267,16 +268,16 @@ REAL = next((p / "shared" / "data" for p in Path(__file__).resolve().parents if 
 
 @pytest.mark.skipif(REAL is None, reason="the folder of real files is not beside the project")
 def test_real_files(instance: Instance) -> None:
-    """The publishers' own files: 6,898 division periods, 43,824 hours with NA, an export that cannot be read yet."""
+    """The publishers' own files, one for each contract: every one is read, and the counts are the true ones."""
     told = instance.run("demo", "--real", str(REAL)).stdout
     assert "110103 崇文区 as of 2009-06-30: match" in told
     assert "110103 崇文区 as of 2015-06-30: unknown" in told
-    runs = {r["filename"]: r for r in orjson.loads(instance.run("run", "list", "--json").stdout)}
-    divisions = runs["gb2260_history_mca_198012_201904.csv"]
-    assert (divisions["rows_read"], divisions["rows_accepted"]) == (6898, 6898)
-    air = runs["beijing_pm25_2010_2014_uci.csv"]
-    assert air["rows_read"] == air["rows_accepted"] + air["rows_quarantined"] == 43_824
-    gdp = runs["nbs_quarterly_gdp_current_prices.csv"]
-    assert gdp["state"] == "failed"
-    assert gdp["failure"]["hint"]
-    assert gdp["version"] is None
+    chosen = {file.contract: file for file in reversed(FILES)}
+    rows, refused = (sum(counts) for counts in zip(*((f.rows, len(f.refused)) for f in chosen.values()), strict=True))
+    assert f"{len(chosen)} real files: {rows:,} rows read = {rows - refused:,} accepted + {refused:,}" in told
+    runs = {r["resource_id"]: r for r in orjson.loads(instance.run("run", "list", "--json").stdout)}
+    for file in chosen.values():
+        run = runs[file.contract]
+        assert (run["filename"], run["rows_read"]) == (file.filename, file.rows)
+        assert run["rows_read"] == run["rows_accepted"] + run["rows_quarantined"]
+        assert run["version"]

@@ -9,57 +9,66 @@ from datong.app.demo.cast import Cast, issue_token, recall
 from datong.app.demo.client import SystemClient
 from datong.app.demo.telling import Teller
 from datong.catalog import service as catalog
+from datong.collect.contracts import RunView
 from datong.exchange import service as exchange
 from datong.exchange.contracts import Mode, Treatment
 from datong.exchange.requests import GrantState
 from datong.kernel.audit.notes import load_verifier
 from datong.kernel.config import Settings
-from datong.kernel.failures import Failure, NotFound
+from datong.kernel.failures import NotFound
 from datong.kernel.ids import ResourceId
+from datong.testing.real_files import FILES, RealFile
 
-DIVISIONS = "divisions/gb2260_history_mca_198012_201904.csv"
-GDP = "macro/nbs_quarterly_gdp_current_prices.csv"
-AIR = "air/beijing_pm25_2010_2014_uci.csv"
+DIVISIONS = "civil_divisions"
 PURPOSE = "history_check"
 AS_OF = {"2009-06-30": "match", "2015-06-30": "unknown"}
 """崇文区 110103 on two days: it was merged into 东城区 in 2010."""
 
 
 def tell_real(settings: Settings, folder: Path) -> None:
-    """Collect the three files and verify a division as of two dates. Raises NotFound for a file that is not there."""
-    missing = [name for name in (DIVISIONS, GDP, AIR) if not (folder / name).is_file()]
-    if missing:
-        raise NotFound(f"{folder} lacks {', '.join(missing)}.", folder=str(folder), missing=missing)
+    """Collect the files that are there, one for each contract, and verify a division as of two dates.
+
+    Raises NotFound for a folder with none of them, RunFailed for a file that could not be collected.
+    """
+    chosen = {file.contract: file for file in reversed(FILES)}
+    ordered = [file for file in FILES if file is chosen[file.contract]]
+    found = [file for file in ordered if (folder / file.name).is_file()]
+    if not found:
+        raise NotFound(f"{folder} has none of the real files.", folder=str(folder), missing=[f.name for f in ordered])
     tell = Teller()
     tell.title("真实文件走同一条路", "The same line, with real files")
     cast = recall(settings.demo_dir / "logins.json")
     token = issue_token(cast, settings.demo_dir / "token")
-    for steward, resource_id in (("steward_stats", "stats_quarterly_gdp"), ("steward_eco", "eco_beijing_pm25")):
-        _describe_once(cast, steward, resource_id, tell)
-    acts.deliver(cast, "steward_civil", "civil_divisions", folder / DIVISIONS, tell)
-    acts.deliver(cast, "steward_eco", "eco_beijing_pm25", folder / AIR, tell)
-    _try_gdp(cast, folder / GDP, tell)
-    _grant_once(cast, tell)
-    _verify_divisions(settings, token, tell)
+    runs = [_collect(cast, file, folder, tell) for file in found]
+    read, accepted, aside = (
+        sum(counts) for counts in zip(*((r.rows_read, r.rows_accepted, r.rows_quarantined) for r in runs), strict=True)
+    )
+    tell.step(
+        f"{len(runs)}份真实文件：接收 {read:,} ＝ 入湖 {accepted:,} ＋ 隔离 {aside:,}，一行不丢。",
+        f"{len(runs)} real files: {read:,} rows read = {accepted:,} accepted + {aside:,} in quarantine; none is lost.",
+    )
+    _tell_missing([file for file in ordered if file not in found], tell)
+    if any(file.contract == DIVISIONS for file in found):
+        _grant_once(cast, tell)
+        _verify_divisions(settings, token, tell)
 
 
-def _describe_once(cast: Cast, steward: str, resource_id: str, tell: Teller) -> None:
+def _collect(cast: Cast, file: RealFile, folder: Path, tell: Teller) -> RunView:
+    """Describe it where it is not described yet, collect it, and tell what its report says of the file."""
+    steward = f"steward_{file.agency}"
     try:
-        catalog.get_resource(ResourceId(resource_id))
+        catalog.get_resource(ResourceId(file.contract))
     except NotFound:
-        acts.describe(cast, steward, resource_id, tell)
+        acts.describe(cast, steward, file.contract, tell)
+    run = acts.deliver(cast, steward, file.contract, folder / file.name, tell)
+    for note in run.notes:
+        tell.detail(note.zh, note.en)
+    return run
 
 
-def _try_gdp(cast: Cast, file: Path, tell: Teller) -> None:
-    """The statistics bureau's export has a preamble, notes and a header of quarters: not readable yet, and said so."""
-    try:
-        acts.deliver(cast, "steward_stats", "stats_quarterly_gdp", file, tell)
-    except Failure as failure:
-        tell.step(
-            f"统计局导出的 {file.name} 目前读不了，系统说明了原因，没有留下半张表：",
-            f"{file.name} as exported cannot be read yet; the run says why and leaves nothing half-written:",
-        )
-        tell.detail(failure.hint_zh or failure.hint, failure.hint)
+def _tell_missing(files: list[RealFile], tell: Teller) -> None:
+    for file in files:
+        tell.detail(f"这里没有 {file.name}，没有归集“{file.contract}”", f"{file.name} is not here; not collected")
 
 
 def _grant_once(cast: Cast, tell: Teller) -> None:
