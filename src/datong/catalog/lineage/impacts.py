@@ -11,9 +11,15 @@ from datong.catalog.values import DataContract
 def find_contract_impacts(contract: DataContract, columns: Sequence[str]) -> Iterator[Impact]:
     """Key, validity, event time, verification and rules of the resource's own contract."""
     asked = set(columns)
-    keys = [column.name for column in contract.key_columns if column.name in asked]
+    keys = [column for column in contract.key_columns if column.name in asked]
     if keys:
-        yield _own("主键", "Primary key", "、".join(keys), ", ".join(keys), keys)
+        yield _own(
+            "主键",
+            "Primary key",
+            "、".join(column.title for column in keys),
+            ", ".join(column.title_en or column.name for column in keys),
+            [column.name for column in keys],
+        )
     if contract.validity:
         ends = [n for n in (contract.validity.from_column, contract.validity.to_column) if n in asked]
         if ends:

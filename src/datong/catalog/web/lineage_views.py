@@ -16,6 +16,7 @@ from datong.catalog.lineage.service import find_downstream, find_impacts, find_u
 from datong.kernel.contracts import Actor
 from datong.kernel.ids import ResourceId
 from datong.kernel.web.requests import require_member
+from datong.ui.web.words import pick
 
 
 @require_safe
@@ -31,6 +32,7 @@ def show_lineage(request: HttpRequest, resource_id: str) -> HttpResponse:
     context = {
         "resource": resource,
         "columns": contract.columns,
+        "titles": {column.name: pick(column.title, column.title_en) for column in contract.columns},
         "chosen": chosen[0] if chosen else "",
         "edges": [{"edge": edge, "kind": EDGE_TITLES[edge.kind]} for edge in edges],
         "drawing": draw(start, edges, marked=chosen) if edges else None,

@@ -23,10 +23,11 @@ from datong.catalog.responsibility.contracts import (
 )
 from datong.kernel.action.service import is_allowed
 from datong.kernel.contracts import Actor, Role, Subject
-from datong.kernel.failures import NotFound
+from datong.kernel.failures import BadInput, Failure, NotFound
 from datong.kernel.identity.service import find_agencies
 from datong.kernel.ids import ResourceId
 from datong.kernel.web.requests import require_member
+from datong.ui.web.pages import render_page
 
 
 @require_safe
@@ -64,7 +65,10 @@ def export_elements(request: HttpRequest) -> HttpResponse:
 @require_safe
 def show_element(request: HttpRequest, element_id: str) -> HttpResponse:
     """One element: who holds it, who answers, and the claim that waits."""
-    actor = require_member(request)
+    return _element_page(request, require_member(request), element_id)
+
+
+def _element_page(request: HttpRequest, actor: Actor, element_id: str, failure: Failure | None = None) -> HttpResponse:
     line = service.get_element_line(actor, element_id)
     open_cases = cases.find_open_cases(CLAIM_KIND, Subject(kind="element", id=element_id))
     context = {
@@ -74,8 +78,9 @@ def show_element(request: HttpRequest, element_id: str) -> HttpResponse:
         "may_decide": is_allowed(AUTHORITY_KEPT.verb, actor, Subject(kind="element", id=element_id)),
         "own": [h for h in line.holders if h.agency_id == actor.agency_id and not h.is_authority],
         "may_claim": Role.STEWARD in actor.roles,
+        "reason": request.POST.get("reason", ""),
     }
-    return render(request, "catalog/element.html", context)
+    return render_page(request, "catalog/element.html", context, failure)
 
 
 @require_POST
@@ -83,15 +88,21 @@ def claim_element(request: HttpRequest, element_id: str) -> HttpResponse:
     """Take a free element, or claim another's."""
     actor = require_member(request)
     reason = request.POST.get("reason", "")
-    service.claim_element(actor, element_id, request.POST.get("resource", ""), reason=reason)
+    try:
+        service.claim_element(actor, element_id, request.POST.get("resource", ""), reason=reason)
+    except BadInput as failure:
+        return _element_page(request, actor, element_id, failure)
     return redirect("catalog:element", element_id)
 
 
 @require_POST
 def decide_element(request: HttpRequest, element_id: str) -> HttpResponse:
-    """The bureau's word on a claim."""
+    """The bureau's word on a claim; without the reason that it needs, the form comes back."""
     actor = require_member(request)
-    _decide(request, actor, CLAIM_KIND, Subject(kind="element", id=element_id))
+    try:
+        _decide(request, actor, CLAIM_KIND, Subject(kind="element", id=element_id))
+    except BadInput as failure:
+        return _element_page(request, actor, element_id, failure)
     return redirect("catalog:element", element_id)
 
 
@@ -114,7 +125,10 @@ def show_responsibility(request: HttpRequest, resource_id: str) -> HttpResponse:
 @require_safe
 def show_field(request: HttpRequest, field_id: str) -> HttpResponse:
     """One field: whose it is, the case that asks, and the form that says "not ours"."""
-    actor = require_member(request)
+    return _field_page(request, require_member(request), field_id)
+
+
+def _field_page(request: HttpRequest, actor: Actor, field_id: str, failure: Failure | None = None) -> HttpResponse:
     resource_id, _, column = field_id.rpartition(".")
     resource = catalog.get_resource(ResourceId(resource_id), actor)
     lines = [line for line in service.find_fields(actor, resource_id) if line.column == column]
@@ -129,8 +143,9 @@ def show_field(request: HttpRequest, field_id: str) -> HttpResponse:
         "may_decide": case is not None and is_allowed(FIELD_ACCEPTED.verb, actor, subject),
         "may_disown": case is None and Role.STEWARD in actor.roles and actor.agency_id == resource.agency_id,
         "agencies": [agency for agency in find_agencies() if agency.id != resource.agency_id],
+        "reason": request.POST.get("reason", ""),
     }
-    return render(request, "catalog/field.html", context)
+    return render_page(request, "catalog/field.html", context, failure)
 
 
 @require_POST
@@ -139,15 +154,21 @@ def disown_field(request: HttpRequest, field_id: str) -> HttpResponse:
     actor = require_member(request)
     resource_id, _, column = field_id.rpartition(".")
     to_agency, reason = request.POST.get("to_agency", ""), request.POST.get("reason", "")
-    service.disown_field(actor, resource_id, column, to_agency, reason)
+    try:
+        service.disown_field(actor, resource_id, column, to_agency, reason)
+    except BadInput as failure:
+        return _field_page(request, actor, field_id, failure)
     return redirect("catalog:field", field_id)
 
 
 @require_POST
 def decide_field(request: HttpRequest, field_id: str) -> HttpResponse:
-    """The named agency's, or the bureau's, answer."""
+    """The named agency's, or the bureau's, answer; without the reason that it needs, the form comes back."""
     actor = require_member(request)
-    _decide(request, actor, SOURCE_KIND, Subject(kind="field", id=field_id))
+    try:
+        _decide(request, actor, SOURCE_KIND, Subject(kind="field", id=field_id))
+    except BadInput as failure:
+        return _field_page(request, actor, field_id, failure)
     return redirect("catalog:field", field_id)
 
 

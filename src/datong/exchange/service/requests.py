@@ -134,7 +134,7 @@ class RequestCase:
     """The kind of case that a request is."""
 
     key = CASE_KIND
-    title_zh, title_en = "审批", "Request"
+    title_zh, title_en = "共享申请", "Request"
 
     def verb_of(self, decision: Decision) -> str:
         return APPROVED if decision is Decision.APPROVE else REFUSED

@@ -24,17 +24,18 @@ STEPS_DONE = {RequestState.SUBMITTED: 2, RequestState.APPROVED: 4, RequestState.
 def show_home(request: HttpRequest) -> HttpResponse:
     """待我处理: what waits, what came in, what was asked for."""
     actor = require_member(request)
-    due = request.GET.get("due", "")
-    work = service.gather_workspace(actor, due=due)
+    due, kind = request.GET.get("due", ""), request.GET.get("kind", "")
+    work = service.gather_workspace(actor, due=due, kind=kind)
     decides = bool(actor.roles & service.DECIDERS)
     context = {
         "work": work,
         "decides": decides,
         "actions": [] if decides else _recent_actions(request, actor),
         "due": due,
+        "kind": kind,
         "profile": NATIONAL,
         "may_ask": Role.STEWARD in actor.roles,
-        "cases": [(case, asked, _case_page(case)) for case, asked in work.cases],
+        "groups": [(group, [(each, _case_page(each.case)) for each in group.cases]) for group in work.kinds],
         "runs": [(run, run_tag(run)) for run in work.runs],
         "requests": [(asked, *_request_progress(asked)) for asked in work.requests],
     }

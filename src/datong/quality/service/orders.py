@@ -121,7 +121,7 @@ def _open(run: EvaluatedRun, resource: ResourceView, rule: RuleScore) -> None:
         last_run=run.run_number,
     )
     rows_zh = f"，{rule.rows_bad:,}行" if rule.rows_bad else ""
-    rows_en = f", {rule.rows_bad:,} rows" if rule.rows_bad else ""
+    rows_en = f", {_rows_en(rule.rows_bad)}" if rule.rows_bad else ""
     facts = {"rule": rule.check_id, "rows": rule.rows_bad, "run": run.run_number, "title_en": resource.title_en}
     with action(ORDER_OPENED, QUALITY, subject_of(resource), facts=facts) as record:
         case = cases.open_case(
@@ -146,8 +146,12 @@ def _issuing_agency(provider_id: str) -> AgencyId:
     return bureaus[0] if bureaus else AgencyId(provider_id)
 
 
+def _rows_en(rows: int) -> str:
+    return f"{rows:,} row" if rows == 1 else f"{rows:,} rows"
+
+
 def _keep(order: Order, run: EvaluatedRun, rule: RuleScore) -> None:
-    note = f"{run.run_number}：仍有{rule.rows_bad:,}行 / still {rule.rows_bad:,} rows"
+    note = f"{run.run_number}：仍有{rule.rows_bad:,}行 / {run.run_number}: still {_rows_en(rule.rows_bad)}"
     cases.add_note(CaseId(str(order.case_id)), QUALITY, note)
     order.rows_bad, order.last_run = rule.rows_bad, run.run_number
     order.save()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import Any
+from urllib.parse import quote
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -54,6 +55,7 @@ def show_home(request: HttpRequest) -> HttpResponse:
     }
     if query:
         context |= {
+            "quoted_query": quote(query),
             "elements": element_lines(find_elements(query, limit=HITS_MAX)),
             "hits": browse.find_codes(query, day, limit=HITS_MAX),
         }

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
+from unicodedata import east_asian_width
 
 from django import template
 from django.middleware.csrf import get_token
@@ -51,6 +52,30 @@ def theme(context: template.Context) -> str:
 def of_language(pair: tuple[str, str]) -> str:
     """One of a (Chinese, English) pair."""
     return pair[0] if words.is_chinese() else pair[1]
+
+
+@register.filter
+def named(key: str, titles: Mapping[str, str]) -> str:
+    """What people call it: `{{ column|named:titles }}`; the key itself where it has no title."""
+    return titles.get(key) or key
+
+
+@register.filter
+def clipped(text: str, columns_max: int) -> str:
+    """At most so many columns of text, a Chinese character counting two: for a drawing, where nothing wraps."""
+    used = 0
+    for place, character in enumerate(text):
+        used += 2 if east_asian_width(character) in "WF" else 1
+        if used > columns_max:
+            return f"{text[:place].rstrip()}…"
+    return text
+
+
+@register.filter
+def of_both(text: str) -> str:
+    """The page's language of a note that was kept in both, as `中文 / English`; any other note as it is."""
+    zh, slash, en = text.partition(" / ")
+    return words.pick(zh, en) if slash else text
 
 
 @register.filter
@@ -393,7 +418,8 @@ def mask(text: Any = "") -> SafeString:
 def stat(value: Any, unit: str, label: Any) -> SafeString:
     """One large figure."""
     unit_html = format_html('<span class="dt-u">{}</span>', unit) if unit else ""
-    return format_html('<div class="dt-stat"><b>{}{}</b><span>{}</span></div>', value, unit_html, label)
+    shown = number(value) if isinstance(value, int) else value
+    return format_html('<div class="dt-stat"><b>{}{}</b><span>{}</span></div>', shown, unit_html, label)
 
 
 @register.inclusion_tag(PARTS + "steps.html")

@@ -1,0 +1,12 @@
+"""The people of these tests."""
+
+from __future__ import annotations
+
+import pytest
+
+from datong.testing.cast import Cast, make_cast
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:
+    return make_cast()
