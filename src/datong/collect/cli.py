@@ -87,7 +87,8 @@ def collect(
 
 
 def _tell(run: RunView, *, as_json: bool) -> None:
-    """The report; a run that failed or waits ends the command with its failure."""
+    """The report; a run that failed or waits ends the command with its failure. Under --json one document is printed:
+    the run, also when it waits, or the problem of a failed one."""
     if not as_json:
         _print_report(run)
     if run.state is RunState.FAILED:
@@ -95,6 +96,8 @@ def _tell(run: RunView, *, as_json: bool) -> None:
     if as_json:
         print_json(describe(run))
     if run.state is RunState.BLOCKED:
+        if as_json:
+            raise typer.Exit(1)
         raise RunBlocked(
             f"{'; '.join(block.reason_en for block in run.blocks)}. "
             f"Let it go on with `datong run resume {run.number}`, or end it with `datong run give-up {run.number}`.",

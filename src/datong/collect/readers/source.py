@@ -52,6 +52,12 @@ _JSON_OBJECT = re.compile(r'\{\s*["}]')
 _FEATURES = re.compile(r'"type"\s*:\s*"FeatureCollection"')
 _HTML = re.compile(r"<(!doctype\s+html|html|table|meta|head)\b", re.IGNORECASE)
 _XML = re.compile(r"<[?!A-Za-z_]")
+_SQL = re.compile(
+    r"(?:\s|--[^\n]*\n|/\*.*?\*/;?)*"
+    r"(?:set\s+\w+\s*(?:=|to\b|\w+;)|(?:drop|create|lock)\s+(?:database|schema|tables?)\b|insert\s+into\b|begin;)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""How a database's dump begins, below its comments."""
 _SPREADSHEET_2003 = "urn:schemas-microsoft-com:office:spreadsheet"
 _READERS = {
     "csv": read_csv,
@@ -140,6 +146,13 @@ def find_kind(head: bytes, filename: str) -> str:
         raise _unknown("a web page, perhaps named .xls", "网页（可能被命名为.xls）")
     if _SPREADSHEET_2003 in text:
         raise _unknown("an XML spreadsheet of 2003", "XML电子表格2003")
+    if _SQL.match(text):
+        raise FormatUnknown(
+            "This is a database's dump. Restore it, and connect the database as a source.",
+            hint_zh="这是数据库的转储文件。请先恢复到数据库，再把数据库连接为数据源。",
+            found="a database dump",
+            read=list(FORMATS[1:]),
+        )
     return _text_kind(text, filename)
 
 

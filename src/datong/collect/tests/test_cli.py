@@ -32,12 +32,12 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     app.callback()(lambda: None)
     cli.register(app)
 
-    def invoke(*arguments: str) -> str:
+    def invoke(*arguments: str, exit_code: int = 0) -> str:
         with quick_passwords():
             result = CliRunner().invoke(app, list(arguments))
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
-        assert result.exit_code == 0, result.output
+        assert result.exit_code == exit_code, result.output
         return result.stdout
 
     return invoke
@@ -91,6 +91,10 @@ def test_a_bill_a_mode_and_a_waiting_run(
     shown = json.loads(run("run", "show", number, "--json"))
     assert (shown["state"], shown["mode"], shown["bill"]["rows"]) == ("blocked", "append", 2)
     assert "rows: 2 billed, 1 found" in run("run", "show", number)
+    given = ("collect", office.resource_id, str(file), "--bill", str(bill), "--mode", "append", "--now", "--json")
+    waiting = json.loads(run(*given, "--as", steward, exit_code=1))
+    assert (waiting["state"], waiting["blocks"][0]["kind"]) == ("blocked", "bill"), "one document, and not a success"
+    run("run", "give-up", waiting["number"], "--reason", "重复提交", "--as", steward)
     done = json.loads(run("run", "resume", number, "--reason", "对方更正了账单", "--now", "--json", "--as", steward))
     assert (done["state"], done["written"]["inserted"]) == ("done", 1)
     assert run("run", "changes", number, "--as", steward).splitlines() == ["line,column,before,after"]

@@ -428,6 +428,8 @@ def test_unsafe_archives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         (b"%PDF-1.7", "PDF"),
         (b"<html><table><tr><td>1</td></tr></table></html>", "web page"),
         (b"Rar!\x1a\x07", "RAR"),
+        (b"--\n-- PostgreSQL database dump\n--\n\nSET client_encoding = 'UTF8';\n", "database dump"),
+        (b"-- MySQL dump 10.13\n/*!40101 SET NAMES utf8 */;\nDROP TABLE IF EXISTS `t`;\n", "database dump"),
         (packed(word__document=b"x", **{"word__document.xml": b"x"}), "Word"),
     ],
 )
@@ -436,6 +438,11 @@ def test_other_forms_are_named(content: bytes, found: str, tmp_path: Path) -> No
         read(content, tmp_path, filename="data.xls")
     assert found in caught.value.facts["found"]
     assert "excel" in caught.value.facts["read"]
+
+
+def test_a_table_that_speaks_of_sql_is_no_dump(tmp_path: Path) -> None:
+    table = read(b"set,create,amount\ncreate table,x,1\n", tmp_path, filename="words.csv")
+    assert table.kind == "csv"
 
 
 @real
