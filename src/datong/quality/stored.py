@@ -31,7 +31,7 @@ from datong.quality.contracts import (
     SetCheck,
 )
 from datong.quality.sets import DUCKDB_TYPES
-from datong.quality.sql import Bindings, name_sql, violation_sql
+from datong.quality.sql import Bindings, Literals, name_sql, violation_sql
 
 WORD_BITS = 60
 """Rules per BIGINT of the broken rows."""
@@ -82,7 +82,7 @@ def run_stored(
             raise RowsDiffer(
                 "The run was stopped.", hint_zh="执行已停止。", engine="duckdb", exported=rows, found=found
             )
-        bindings = Bindings()
+        bindings = Literals()
         terms = _terms(source, plan.over_typed, known, bindings, rows)
         _keep_broken(source, terms, bindings, names)
         findings = tuple(_findings(source, plan, terms, known, names))
@@ -189,13 +189,18 @@ def _find_repeated(source: duckdb.DuckDBPyConnection, check: Check, place: int, 
     if rows > QUALITY_SORTED_KEYS_MAX:
         source.execute(f"create or replace temp table {table} as {hashes} group by h having count(*) > 1")
     else:
-        given = np.ma.getdata(source.execute(hashes).fetchnumpy()["h"])
+        given = _numbers(source.execute(hashes).to_arrow_table()["h"])
         given.sort()
         repeated = np.unique(given[1:][given[1:] == given[:-1]])
         source.register("datong_given", pa.table({"h": pa.array(repeated, pa.uint64())}))
         source.execute(f"create or replace temp table {table} as select h from datong_given")
         source.unregister("datong_given")
     return bool(_one(source, f"select count(*) from {table}"))
+
+
+def _numbers(column: pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.uint64]]:
+    """A copy that may be sorted; of numbers without NULL."""
+    return np.concatenate([np.empty(0, np.uint64), *(chunk.to_numpy() for chunk in column.chunks)])
 
 
 # The scan and what it kept ------------------------------------------------------------------------------------------
@@ -213,7 +218,6 @@ def _keep_broken(
         f"create or replace temp table {_BROKEN} as\n"
         f"with judged as (select {', '.join([*map(name_sql, columns), *judged])} from {bindings.over(_TYPED)})\n"
         f"select * from judged where {broken}",
-        bindings.values,
     )
 
 
