@@ -51,7 +51,7 @@ from datong.kernel.ids import AgencyId, CaseId, ResourceId
 from datong.kernel.limits import CELL_FINDINGS_SHOWN_MAX, WORKBOOK_BYTES_MAX, WORKBOOK_INLINE_BYTES_MAX
 from datong.kernel.web.requests import accepts_upload, require_member
 from datong.ui.web.pages import render_page
-from datong.ui.web.words import zh_en
+from datong.ui.web.words import pick, zh_en
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 TAB_DEFAULT = "basic"
@@ -200,13 +200,14 @@ def _editor(
         "review": review,
         "contract": contract,
         "current": current,
-        "title": (values.raw or {}).get("name") or draft.title_zh or draft.resource_id,
+        "title": _title(draft, contract, values.raw),
         "version": (values.raw or {}).get("version") or "",
         "as_yaml": as_yaml,
         "tab": tab,
         "tabs": tabs(values, errors, tab),
         "column": chosen,
         "column_fields": column_form(values, index, errors) if chosen else None,
+        "columns_count": len(names),
         "columns": column_table(values.raw or {}, current, errors) if tab == "columns" else None,
         "rules": rule_lines(values.raw or {}) if tab == "rules" else None,
         "fields": group_lines(values, tab, errors) if tab in GROUPS else None,
@@ -288,7 +289,7 @@ def _then_draft(request: HttpRequest, draft_id: str, verb: Any, done: tuple[str,
         if failure.status in {403, 404}:
             raise
         return _draft_page(request, draft_id, failure)
-    messages.success(request, zh_en(*done), "ok")
+    messages.success(request, pick(*done), "ok")
     return redirect("catalog:draft", draft_id=draft.id)
 
 
@@ -299,6 +300,7 @@ def _draft_page(request: HttpRequest, draft_id: str, failure: Failure | None) ->
     review = service.review_text(draft.text, base_version=draft.base_version) if is_open else None
     current = _current(draft) if is_open else None
     lines, changes_count = diff_lines(current.text if current else "", _mapping(draft.text), draft.text)
+    contract = parse_contract(draft.text) if review and not review.findings else None
     case = cases.get_case(actor, CaseId(draft.case_id)) if draft.case_id else None
     subject = Subject(kind="case", id=draft.case_id, agency_id=AgencyId(draft.agency_id), name=draft.title_zh)
     is_waiting = case is not None and case.state is CaseState.OPEN
@@ -307,7 +309,8 @@ def _draft_page(request: HttpRequest, draft_id: str, failure: Failure | None) ->
         "review": review,
         "groups": check_groups(review) if review else [],
         "current": current,
-        "contract": parse_contract(draft.text) if review and not review.findings else None,
+        "contract": contract,
+        "title": _title(draft, contract, None),
         "diff": lines,
         "changes_count": changes_count,
         "case": case,
@@ -345,7 +348,9 @@ def import_workbook(request: HttpRequest) -> HttpResponse:
                 return _workbook(mark_workbook(payload, book.findings), "marked.xlsx")
             if not book.findings:
                 drafts = service.save_book(actor, book)
-                messages.success(request, zh_en("已存为{n}份草稿", "{n} drafts are saved", n=len(drafts)), "ok")
+                messages.success(
+                    request, zh_en("已存为{n}份草稿", "{n} draft is saved|{n} drafts are saved", n=len(drafts)), "ok"
+                )
                 return redirect("catalog:drafts")
             marked = mark_workbook(payload, book.findings)
             context |= {
@@ -389,6 +394,13 @@ def _current(draft: DraftView) -> DataContract | None:
         return catalog.get_contract(ResourceId(draft.resource_id))
     except ResourceNotFound:
         return None
+
+
+def _title(draft: DraftView, contract: DataContract | None, raw: dict[str, Any] | None) -> str:
+    """What the draft calls its resource, in the page's language where it can be read as a contract."""
+    if contract is not None:
+        return pick(contract.title_zh, contract.title_en)
+    return str((raw or {}).get("name") or draft.title_zh or draft.resource_id)
 
 
 def _mapping(text: str) -> dict[str, Any] | None:
