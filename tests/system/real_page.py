@@ -48,11 +48,12 @@ def describe(instance: Instance, contracts: Iterable[tuple[str, str]]) -> None:
     assert done.returncode == 0, done.stderr.decode()[-3000:]
 
 
-def renamed(text: str, names: Iterable[str]) -> str:
+def renamed(text: str, names: Iterable[str], suffix: str = SUFFIX) -> str:
     """A contract whose resource, and those it refers to, carry the suffix; with a directory code of its own."""
     for name in names:
-        text = re.sub(rf"(?<![a-z_]){name}(?![a-z_])", f"{name}{SUFFIX}", text)
-    return re.sub(r"\b(\d{6,12})/0(\d{5})\b", r"\1/9\2", text)
+        text = re.sub(rf"(?<![a-z_]){name}(?![a-z_])", f"{name}{suffix}", text)
+    first = 9 if suffix == SUFFIX else 8
+    return re.sub(r"\b(\d{6,12})/0(\d{5})\b", rf"\g<1>/{first}\2", text)
 
 
 @contextmanager
