@@ -154,7 +154,7 @@ def bill_lines(run: RunView) -> list[BillLine]:
     lines = []
     for what, column, billed in points:
         found = differing.get((what, column))
-        shown = found.found if found else (billed if was_compared else "")
+        shown = _grouped(found.found) if found else (billed if was_compared else "")
         told = [f"{text[:12]}…" if what == "sha256" and text else text for text in (billed, shown)]
         title = pick(*DIFFERENCE_TITLES[what])
         lines.append(
@@ -168,6 +168,11 @@ def bill_lines(run: RunView) -> list[BillLine]:
     return lines
 
 
+def _grouped(figure: str) -> str:
+    """A whole number with its thousands apart, as the bill's own figures stand beside it; anything else as it is."""
+    return f"{int(figure):,}" if figure.isdecimal() and len(figure) < BILL_DIGITS_MAX else figure
+
+
 def change_lines(run: RunView, contract: DataContract) -> list[tuple[str, str, int]]:
     """Column, step and number of cells that each cleaning step changed, in the contract's order."""
     titles = {column.name: pick(column.title, column.title_en) or column.name for column in contract.columns}
@@ -177,6 +182,7 @@ def change_lines(run: RunView, contract: DataContract) -> list[tuple[str, str, i
     ]
 
 
+BILL_DIGITS_MAX = 30
 WRITTEN_WORDS: dict[str, tuple[str, str]] = {
     "unchanged": ("未变 {n}", "{n} unchanged"),
     "updated": ("修改 {n}", "{n} changed"),
@@ -189,7 +195,9 @@ WRITTEN_WORDS: dict[str, tuple[str, str]] = {
 def written_note(run: RunView) -> str:
     """What the version changed in the table, in words."""
     parts = [
-        zh_en(zh, en, n=number(run.written[name])) for name, (zh, en) in WRITTEN_WORDS.items() if run.written.get(name)
+        pick(zh, en).format(n=number(run.written[name]))
+        for name, (zh, en) in WRITTEN_WORDS.items()
+        if run.written.get(name)
     ]
     return pick("　", ", ").join(parts)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,10 +10,15 @@ from django.http import QueryDict
 
 from datong.collect.sources.contracts import KIND_TITLES, FetchState, SourceDraft, SourceKind, SourceView, Trigger
 from datong.collect.sources.options import OPTIONS, OptionSpec
+from datong.collect.sources.schedule import CYCLE
 from datong.kernel.config import Secret
 from datong.kernel.failures import Failure
+from datong.ui.components import WEEKDAYS
 from datong.ui.web.words import failure_lines, is_chinese, pick
 
+EVERY_MINUTES = re.compile(r"\*(?:/(\d+))? \* \* \* \*")
+HOURLY = re.compile(r"(\d+) \* \* \* \*")
+DAILY = re.compile(r"(\d+) (\d+) \* \* ([0-7]|\*)")
 KIND_HELP: Mapping[SourceKind, tuple[str, str]] = {
     SourceKind.POSTGRES: ("一张表或一条查询，全量或按游标", "A table or query, whole or by cursor"),
     SourceKind.MYSQL: ("一张表或一条查询，全量或按游标", "A table or query, whole or by cursor"),
@@ -112,6 +118,23 @@ def values_of(source: SourceView) -> dict[str, str]:
         "schedule": source.schedule,
         "after_resource": source.after_resource,
     }
+
+
+def schedule_words(schedule: str) -> str:
+    """When a source is looked at, in words; a cron line that no short sentence says stays as it was typed."""
+    if schedule == CYCLE:
+        return pick("按契约的更新周期", "the contract's update cycle")
+    if match := EVERY_MINUTES.fullmatch(schedule):
+        return pick(f"每{match[1] or ''}分钟", f"every {match[1]} minutes" if match[1] else "every minute")
+    if match := HOURLY.fullmatch(schedule):
+        return pick(f"每小时第{match[1]}分", f"every hour at minute {match[1]}")
+    if match := DAILY.fullmatch(schedule):
+        at, weekday = f"{int(match[2]):02}:{int(match[1]):02}", match[3]
+        if weekday == "*":
+            return pick(f"每天 {at}", f"every day at {at}")
+        zh, en = WEEKDAYS[(int(weekday) - 1) % 7]
+        return pick(f"每周{zh} {at}", f"every {en} at {at}")
+    return schedule
 
 
 def kind_title(kind: SourceKind) -> str:

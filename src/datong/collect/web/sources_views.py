@@ -24,6 +24,7 @@ from datong.collect.web.sources_form import (
     is_named,
     kind_title,
     read_draft,
+    schedule_words,
     values_of,
 )
 from datong.kernel.action.service import is_allowed
@@ -169,6 +170,7 @@ def _page(actor: Actor, source_id: str) -> dict[str, Any]:
             if source.options.get(field.name)
         ],
         "failure": localise_failure(source.last_failure) if source.last_failure else None,
+        "schedule": schedule_words(source.schedule),
         "cursor": source.cursor.get("value"),
         "fetches": [
             (
