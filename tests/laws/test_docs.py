@@ -107,6 +107,56 @@ def unlisted(codes: Iterable[str], page: str) -> list[str]:
     return sorted(code for code in codes if f"| `{code}` |" not in page)
 
 
+def contract_words() -> dict[str, set[str]]:
+    """What of a contract's own words stands on which page, as headings or as code."""
+    from datong.catalog.collecting_words import CLEANING_STEPS, READING_KEYS, TABLE_STEPS
+    from datong.catalog.reading import CUSTOM_WORDS_COLUMN, CUSTOM_WORDS_CONTRACT
+    from datong.collect.sources.options import OPTIONS
+    from datong.quality.expressions import FUNCTIONS
+    from datong.quality.rule_words import SET_RULES
+
+    return {
+        "contract.md": {*CUSTOM_WORDS_CONTRACT, *CUSTOM_WORDS_COLUMN},
+        "file-forms.md": set(READING_KEYS),
+        "cleaning-steps.md": {*CLEANING_STEPS, *TABLE_STEPS},
+        "source-kinds.md": {*OPTIONS, *(spec.name for options in OPTIONS.values() for spec in options)},
+        "quality-rules.md": {*FUNCTIONS, *SET_RULES},
+        "city.md": city_words(),
+    }
+
+
+def city_words() -> set[str]:
+    from datong.testing.city.agencies import TABLES_BY_NAME
+    from datong.testing.city.faults import DIRT, FAULTS
+
+    return {*FAULTS, *TABLES_BY_NAME, *DIRT}
+
+
+def unexplained(words: Iterable[str], text: str) -> list[str]:
+    """Words that are neither in a heading nor written as code, alone or as a call."""
+    headed = " ".join(line for line in text.splitlines() if line.startswith("#"))
+    coded = " ".join(re.findall(r"`([^`\n]+)`", text))
+    return sorted(
+        word for word in words if not re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", f"{headed} {coded}")
+    )
+
+
+@pytest.mark.parametrize("page", sorted(contract_words()))
+def test_every_word_of_ours_is_explained(page: str) -> None:
+    words = contract_words()[page]
+    text = (REFERENCE / page).read_text(encoding="utf-8")
+    assert len(words) >= 8
+    assert unexplained(words, text) == []
+    lost = min(words)
+    assert unexplained([lost], text.replace(lost, "another")) == [lost]
+
+
+def test_a_custom_property_has_a_heading_of_its_own() -> None:
+    from datong.catalog.reading import CUSTOM_WORDS_COLUMN, CUSTOM_WORDS_CONTRACT
+
+    assert missing({*CUSTOM_WORDS_CONTRACT, *CUSTOM_WORDS_COLUMN}, REFERENCE / "contract.md") == []
+
+
 def test_relative_links_lead_somewhere() -> None:
     pages = find_pages(ROOT)
     assert len(pages) > 20
