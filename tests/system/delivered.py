@@ -61,7 +61,7 @@ def write_workbook() -> bytes:
     book = openpyxl.Workbook()
     sheet = book.worksheets[0]
     sheet.title = "附表1"
-    rows: Sequence[Sequence[Any]] = (
+    rows: list[list[Any]] = [
         ["2025年分区主要经济指标"],
         ["单位：亿元"],
         ["地区", "生产总值", None, "公布日期"],
@@ -70,7 +70,7 @@ def write_workbook() -> bytes:
         ["西城", 98.25, 410.75, dt.date(2026, 1, 21)],
         ["南城", "未公布", 77, dt.date(2026, 1, 22)],
         ["注：第三产业含房地产业。"],
-    )
+    ]
     for row in rows:
         sheet.append(row)
     for cells in ("A1:D1", "A3:A4", "B3:C3", "D3:D4"):

@@ -113,7 +113,8 @@ def test_the_planted_violation_a_lost_row_is_told(city: City) -> None:
     spec = TABLES_BY_NAME["stats_series"].spec
     file = city.folder / spec.agency / spec.file_name
     content = file.read_bytes()
-    file.write_bytes(content[: content.rstrip().rindex(b"\n") + 1])
+    lines = content.splitlines(keepends=True)
+    file.write_bytes(b"".join(lines[:30] + lines[31:]))
     try:
         run = city.collect("stats_series")
     finally:
