@@ -16,7 +16,6 @@ from datetime import date
 from typing import Any
 
 from datong.quality.contracts import Check, CheckKind, CheckPlan, ColumnPlan, RuleUnsupported
-from datong.quality.patterns import digit_form
 from datong.standards.identifiers import USCC_ALPHABET, USCC_BODY_TYPES
 
 DATE_FORMS = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%Y年%m月%d日")
@@ -376,20 +375,6 @@ def _code_list_sql(value: str, values: Sequence[str]) -> str:
     return f"{value} is not null and try_cast({value} as {enum_sql(values)}) is null"
 
 
-def pattern_broken_sql(value: str, pattern: str, bindings: Bindings) -> str:
-    """True where a text has not the whole form; most texts of digits are judged as one number, see `patterns`."""
-    broken = f"not regexp_full_match({value}, {bindings.bind(pattern)})"
-    form = digit_form(pattern)
-    if form is None:
-        return broken
-    number = bindings.share(f"try_cast({value} as bigint)")
-    fits = f"strlen({value}) = {form.length} and {value} >= '1'"
-    return (
-        f"case when {fits} and {number} between {form.low} and {form.high} and {number} % 100 <> 0 then false "
-        f"else {broken} end"
-    )
-
-
 def _violation_sql(check: Check, plan: CheckPlan, bindings: Bindings) -> str:  # noqa: PLR0911, PLR0912 - one arm per kind
     column = _column(plan, check.column)
     value = value_sql(column, bindings)
@@ -410,7 +395,7 @@ def _violation_sql(check: Check, plan: CheckPlan, bindings: Bindings) -> str:  #
         case CheckKind.LENGTH:
             return _length_sql(check, value)
         case CheckKind.PATTERN:
-            return pattern_broken_sql(value, check.params["pattern"], bindings)
+            return f"not regexp_full_match({value}, {bindings.bind(check.params['pattern'])})"
         case CheckKind.RANGE:
             return _range_sql(check, column, value, bindings)
         case CheckKind.CODE_LIST:
