@@ -235,7 +235,7 @@ def _answers(instance: Instance) -> bool:
 
 
 def test_the_same_file_twice_changes_nothing(instance: Instance) -> None:
-    file = instance.home / "demo" / "city" / "psb_population.csv"
+    file = instance.home / "demo" / "city" / "psb" / "psb_population.csv"
     first = orjson.loads(instance.run("run", "list", "--resource", "psb_population", "--json").stdout)
     again = orjson.loads(instance.run("collect", "psb_population", str(file), "--json").stdout)
     assert again["state"] == "unchanged"
