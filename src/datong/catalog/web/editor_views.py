@@ -234,6 +234,7 @@ def show_draft(request: HttpRequest, draft_id: str) -> HttpResponse:
 
 @require_POST
 def submit_draft(request: HttpRequest, draft_id: str) -> HttpResponse:
+    """A draft that the four checks let through goes to the approvers."""
     return _then_draft(request, draft_id, service.submit_draft, ("已提交审核", "Submitted for approval"))
 
 

@@ -81,6 +81,7 @@ def create_source(request: HttpRequest, resource_id: str) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit_source(request: HttpRequest, source_id: str) -> HttpResponse:
+    """Change how a source is reached, when it is fetched, and where its records are."""
     actor = require_member(request)
     source = service.get_source(source_id, actor)
     resource = catalog.get_resource(ResourceId(source.resource_id))

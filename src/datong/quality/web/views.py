@@ -54,6 +54,7 @@ def list_orders(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def show_order(request: HttpRequest, order_id: str) -> HttpResponse:
+    """One work order: the rule, its failing rows, the deadline, what was delivered since."""
     actor = require_member(request)
     order = service.get_order(actor, order_id)
     context = {
@@ -66,12 +67,14 @@ def show_order(request: HttpRequest, order_id: str) -> HttpResponse:
 
 @require_safe
 def show_league(request: HttpRequest) -> HttpResponse:
+    """Agencies by the quality of their resources, with the trend."""
     actor = require_member(request)
     return render(request, "quality/league.html", {"lines": league_lines(service.find_league(actor))})
 
 
 @require_safe
 def list_waivers(request: HttpRequest) -> HttpResponse:
+    """Waivers in force and past: which rule, until when, by whom, why."""
     actor = require_member(request)
     today = clock.today()
     waivers = [(waiver, waiver.holds_on(today)) for waiver in service.find_waivers(actor)]
@@ -80,6 +83,7 @@ def list_waivers(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def end_waiver(request: HttpRequest, waiver_id: str) -> HttpResponse:
+    """End a waiver before its last day."""
     service.end_waiver(require_member(request), waiver_id)
     return redirect("quality:waivers")
 
