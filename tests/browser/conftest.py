@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, StorageState, sync_playwright
 
 from datong.testing.instance import Instance
+from tests.browser.furnished import Furnished, furnish
 from tests.browser.pages import AXE, Reader
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -61,6 +62,21 @@ def signed_in(instance: Instance, browser: Browser) -> Callable[[str], StorageSt
         return states[account]
 
     return sign_in
+
+
+@pytest.fixture(scope="session")
+def furnished(instance: Instance, browser: Browser, signed_in: Callable[[str], StorageState]) -> Iterator[Furnished]:
+    """A resource with runs, orders, a waiver, a claim, a draft and a source, made once and without JavaScript."""
+    contexts = []
+
+    def open_as(account: str) -> Reader:
+        context = browser.new_context(java_script_enabled=False, storage_state=signed_in(account), locale="zh-CN")
+        contexts.append(context)
+        return Reader(page=context.new_page(), instance=instance)
+
+    yield furnish(instance, open_as)
+    for context in contexts:
+        context.close()
 
 
 @pytest.fixture

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import ConsoleMessage, Error, Page
+from playwright.sync_api import ConsoleMessage, Error, Page, Request
 
 from datong.testing.instance import Instance
 
@@ -21,10 +22,17 @@ class Reader:
     page: Page
     instance: Instance
     complaints: list[str] = field(default_factory=list)
+    strangers: list[str] = field(default_factory=list)
+    """Requests that left the platform's own address."""
 
     def __post_init__(self) -> None:
+        self.page.on("request", self._watch)
         self.page.on("console", self._hear)
         self.page.on("pageerror", self._hear_error)
+
+    def _watch(self, request: Request) -> None:
+        if not request.url.startswith((self.instance.url, "data:", "blob:")):
+            self.strangers.append(request.url)
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
@@ -76,6 +84,11 @@ class Place:
     follow: str = ""
     """A link to click on that page: the page behind it is meant."""
 
+    furnished: bool = False
+    """It shows what `tests.browser.furnished` made."""
+    is_seldom: bool = False
+    """Looked at in English, by night, on a phone; in Chinese, by day, at a desk only by `make test-all`."""
+
 
 PLACES = (
     Place(name="sign-in", account=None, path="/sign-in/"),
@@ -97,12 +110,78 @@ PLACES = (
     Place(name="grants", account="approver", path="/exchange/grants/"),
     Place(name="grant", account="approver", path="/exchange/grants/", follow="main table a"),
     Place(name="audit", account="auditor", path="/oversight/audit/"),
+    Place(name="waiting", account="steward_eco", path="/", furnished=True),
+    Place(name="search", account="steward", path="/resources/?q=人口"),
+    Place(name="described", account="steward_eco", path="{resource}", furnished=True),
+    Place(name="lineage", account="steward_eco", path="{resource}lineage", furnished=True),
+    Place(name="answers", account="steward_eco", path="{resource}responsibility", furnished=True, is_seldom=True),
+    Place(name="collect-form", account="steward_eco", path="{resource}collect", furnished=True, is_seldom=True),
+    Place(name="run-done", account="steward_eco", path="{run}", furnished=True, is_seldom=True),
+    Place(name="run-blocked", account="steward_eco", path="{blocked}", furnished=True),
+    Place(name="run-failed", account="steward_eco", path="{failed}", furnished=True, is_seldom=True),
+    Place(name="run-changes", account="steward_eco", path="{run}changes", furnished=True, is_seldom=True),
+    Place(name="sources", account="steward_eco", path="/sources/", furnished=True, is_seldom=True),
+    Place(name="source", account="steward_eco", path="{source}", furnished=True),
+    Place(name="source-edit", account="steward_eco", path="{source}edit", furnished=True, is_seldom=True),
+    Place(name="source-kinds", account="steward_eco", path="{resource}sources/new", furnished=True, is_seldom=True),
+    Place(name="source-new", account="steward_eco", path="{resource}sources/new?kind=http", furnished=True),
+    Place(name="quality", account="approver_eco", path="{resource}quality/", furnished=True),
+    Place(
+        name="rows", account="steward_eco", path="{resource}quality/rows/code.pattern", furnished=True, is_seldom=True
+    ),
+    Place(name="orders", account="steward_eco", path="/quality/", furnished=True, is_seldom=True),
+    Place(name="order", account="steward_eco", path="{order}", furnished=True),
+    Place(name="league", account="bureau", path="/quality/league/", furnished=True, is_seldom=True),
+    Place(name="waivers", account="approver_eco", path="/quality/waivers/", furnished=True, is_seldom=True),
+    Place(name="waive", account="approver_eco", path="{resource}quality/waive", furnished=True, is_seldom=True),
+    Place(name="drafts", account="steward_eco", path="/contracts/", furnished=True, is_seldom=True),
+    Place(name="draft", account="approver_eco", path="{draft}", furnished=True),
+    Place(name="editor", account="steward_eco", path="{resource}edit", furnished=True),
+    Place(name="editor-columns", account="steward_eco", path="{resource}edit?tab=columns", furnished=True),
+    Place(
+        name="editor-column",
+        account="steward_eco",
+        path="{resource}edit?tab=columns&column=name",
+        furnished=True,
+        is_seldom=True,
+    ),
+    Place(name="editor-rules", account="steward_eco", path="{resource}edit?tab=rules", furnished=True, is_seldom=True),
+    Place(name="editor-text", account="steward_eco", path="{resource}edit?view=yaml", furnished=True, is_seldom=True),
+    Place(name="contract-new", account="steward", path="/contracts/new", is_seldom=True),
+    Place(name="contract-import", account="steward", path="/contracts/import", is_seldom=True),
+    Place(name="responsibility", account="bureau", path="/responsibility/", furnished=True, is_seldom=True),
+    Place(name="element", account="bureau", path="/responsibility/elements/DE-00006/", furnished=True),
+    Place(name="field", account="steward_civil", path="{disowned}", furnished=True, is_seldom=True),
+    Place(
+        name="field-own",
+        account="steward_eco",
+        path="/responsibility/fields/eco_sites.name/",
+        furnished=True,
+        is_seldom=True,
+    ),
+    Place(name="standards", account=None, path="/standards/"),
+    Place(name="standard-search", account="steward", path="/standards/?q=民族", is_seldom=True),
+    Place(name="standard-elements", account="steward", path="/standards/elements/", is_seldom=True),
+    Place(name="standard-element", account="steward", path="/standards/elements/DE-00001/", is_seldom=True),
+    Place(name="standard-list", account="steward", path="{list}", furnished=True, is_seldom=True),
+    Place(
+        name="standard-compare",
+        account="steward",
+        path="{list}compare?from=2020&to=2025",
+        furnished=True,
+    ),
+    Place(name="standard-code", account="steward", path="{list}codes/1/", furnished=True, is_seldom=True),
+    Place(name="standard-divisions", account="steward", path="/standards/divisions/", is_seldom=True),
+    Place(name="standard-division", account="steward", path="/standards/divisions/110103/", is_seldom=True),
+    Place(name="standard-import", account="bureau", path="/standards/import", is_seldom=True),
+    Place(name="conformance", account="steward_eco", path="{resource}conformance", furnished=True, is_seldom=True),
+    Place(name="conformance-report", account="steward_eco", path="{report}", furnished=True),
 )
 
 
-def go_to(reader: Reader, place: Place) -> Page:
-    """Open a place, following its link where it has one."""
-    page = reader.open(place.path, status=place.status)
+def go_to(reader: Reader, place: Place, pages: Mapping[str, str] | None = None) -> Page:
+    """Open a place, following its link where it has one. `pages` are the addresses that places name in braces."""
+    page = reader.open(place.path.format(**(pages or {})), status=place.status)
     if place.follow:
         with page.expect_navigation():
             page.click(f"{place.follow} >> nth=0")

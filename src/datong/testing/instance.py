@@ -74,12 +74,15 @@ class Instance:
 
 @contextmanager
 def new_environment() -> Iterator[dict[str, str]]:
-    """The environment of a platform with a home and a port of its own; the home goes at the end."""
+    """The environment of a platform with a home, a port and a folder to watch of its own; they go at the end."""
     base = Path(tempfile.mkdtemp(prefix="datong-"))
     base.chmod(0o711)  # the database's own account passes through
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("DATONG_", "PYTEST_", "DJANGO_"))}
     try:
-        yield {**kept, "DATONG_HOME": str(base / "home"), "DATONG_PORT": str(_find_free_port())}
+        drop = base / "drop"
+        drop.mkdir()
+        own = {"DATONG_HOME": base / "home", "DATONG_PORT": _find_free_port(), "DATONG_SOURCE_FOLDERS": drop}
+        yield {**kept, **{name: str(value) for name, value in own.items()}}
     finally:
         shutil.rmtree(base, ignore_errors=True)
 
