@@ -93,7 +93,9 @@ def test_a_faulty_request_comes_back_with_every_finding_and_all_that_was_typed(r
 
 
 def test_a_file_is_collected_and_its_report_appears_by_itself(reader: Open, instance: Instance, tmp_path: Path) -> None:
-    source = (instance.home / "demo" / "city" / "amr" / "amr_enterprise.csv").read_text(encoding="utf-8-sig").splitlines()
+    source = (
+        (instance.home / "demo" / "city" / "amr" / "amr_enterprise.csv").read_text(encoding="utf-8-sig").splitlines()
+    )
     rows = [*source[:12], source[12].replace(source[12].split(",")[0], "91990101MA0000000X")]
     file = tmp_path / "登记.csv"
     file.write_text("\n".join(rows) + "\n", encoding="utf-8")
