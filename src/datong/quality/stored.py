@@ -198,7 +198,7 @@ def _find_repeated(source: duckdb.DuckDBPyConnection, check: Check, place: int, 
     return bool(_one(source, f"select count(*) from {table}"))
 
 
-def _numbers(column: pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.uint64]]:
+def _numbers(column: pa.ChunkedArray[Any]) -> np.ndarray[Any, np.dtype[np.uint64]]:
     """A copy that may be sorted; of numbers without NULL."""
     return np.concatenate([np.empty(0, np.uint64), *(chunk.to_numpy() for chunk in column.chunks)])
 
