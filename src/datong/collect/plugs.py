@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 from datong.kernel.contracts import NAV_ITEMS, ActionKind, NavItem, Role, declare_action
 
 ACTIONS = (
@@ -76,6 +74,16 @@ ACTIONS = (
         sentence_en="{actor} downloaded the quarantined rows of “{subject}” ({number}, {rows} rows)",
     ),
 )
+INFER = NavItem(
+    key="infer",
+    section="data",
+    order=15,
+    title_zh="识别文件起草契约",
+    title_en="Draft from a file",
+    icon="file-search",
+    url_name="collect:infer",
+    roles=frozenset({Role.STEWARD}),
+)
 RUNS = NavItem(
     key="runs",
     section="data",
@@ -95,6 +103,8 @@ def plug() -> None:
     from datong.collect import jobs  # noqa: F401 - declares its jobs
     from datong.collect.evaluation import find_source_lines, read_evaluated_run
     from datong.collect.service.attention import BlockedRunCase, FailedRunCase
+    from datong.collect.sources import plugs as sources
+    from datong.collect.web import panels, sources_panels
     from datong.quality.contracts import LINE_READERS, RUN_PAGES, RUN_READERS
 
     CASE_KINDS.fill(FailedRunCase.key, FailedRunCase())
@@ -104,13 +114,8 @@ def plug() -> None:
     RUN_READERS.fill("collect", read_evaluated_run)
     RUN_PAGES.fill("collect", "collect:run")
     LINE_READERS.fill("collect", find_source_lines)
-    from datong.collect.sources import plugs as sources
-
+    NAV_ITEMS.fill(RUNS.key, RUNS)
+    NAV_ITEMS.fill(INFER.key, INFER)
     sources.plug()
-
-    if find_spec("datong.collect.web.urls") is not None:
-        from datong.collect.web import panels, sources_panels
-
-        NAV_ITEMS.fill(RUNS.key, RUNS)
-        panels.plug()
-        sources_panels.plug()
+    panels.plug()
+    sources_panels.plug()
