@@ -16,6 +16,8 @@ from tests.system.real_page import describe
 
 Open = Callable[[str], Reader]
 RESOURCE, LIST = "eco_sites", "browser_kinds"
+OTHER = "eco_posts"
+"""The same again, untouched: for the journeys, so that the furnished one stays as it is."""
 ELEMENT = "DE-00006"
 CONTRACT = """\
 apiVersion: v3.1.0
@@ -94,7 +96,8 @@ class Furnished:
 
 def furnish(instance: Instance, open_as: Open) -> Furnished:
     """Do it all; `open_as(account)` gives that member's browser, with JavaScript switched off."""
-    describe(instance, [("eco", CONTRACT)])
+    other = CONTRACT.replace(RESOURCE, OTHER).replace("070001", "070002").replace("空气监测点位", "水质监测点位")
+    describe(instance, [("eco", CONTRACT), ("eco", other)])
     drop = Path(instance.environment["DATONG_SOURCE_FOLDERS"])
     pages = {
         "resource": f"/resources/{RESOURCE}/",
@@ -118,9 +121,9 @@ def furnish(instance: Instance, open_as: Open) -> Furnished:
     return Furnished(pages=pages, drop=drop)
 
 
-def collect(steward: Reader, rows: str, *, head: str = HEAD, bill_rows: str = "") -> str:
+def collect(steward: Reader, rows: str, *, head: str = HEAD, bill_rows: str = "", resource: str = RESOURCE) -> str:
     """Hand a file in and wait for its run to rest; its page."""
-    page = steward.open(f"/resources/{RESOURCE}/collect")
+    page = steward.open(f"/resources/{resource}/collect")
     page.set_input_files("#file", {"name": "点位.csv", "mimeType": "text/csv", "buffer": (head + rows).encode()})
     if bill_rows:
         page.locator("summary").click()
@@ -166,16 +169,16 @@ def claim(first: Reader, second: Reader) -> None:
     page.locator("main").get_by_role("button", name="提交").click()
 
 
-def disown(steward: Reader) -> None:
-    page = steward.open(f"/responsibility/fields/{RESOURCE}.division_code/")
+def disown(steward: Reader, resource: str = RESOURCE) -> None:
+    page = steward.open(f"/responsibility/fields/{resource}.division_code/")
     page.get_by_label("应由哪个部门负责").select_option("civil")
     page.get_by_label("理由").fill("区划由民政部门命名")
     page.get_by_role("button", name="转请认领").click()
 
 
-def connect(steward: Reader, drop: Path, title: str, schedule: str) -> str:
+def connect(steward: Reader, drop: Path, title: str, schedule: str, *, resource: str = RESOURCE) -> str:
     """A source that watches a folder; its page."""
-    page = steward.open(f"/resources/{RESOURCE}/sources/new?kind=folder")
+    page = steward.open(f"/resources/{resource}/sources/new?kind=folder")
     page.get_by_label("名称").fill(title)
     page.get_by_label("定时").fill(schedule)
     page.get_by_label("文件夹").fill(str(drop))

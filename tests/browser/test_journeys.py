@@ -10,6 +10,18 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from datong.testing.instance import Instance, wait_until
+from tests.browser.furnished import (
+    GOOD,
+    HEAD,
+    OTHER,
+    Furnished,
+    collect,
+    connect,
+    disown,
+    find_link,
+    put,
+    wait_for_rest,
+)
 from tests.browser.pages import Reader
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("instance"), pytest.mark.timeout(300)]
@@ -208,3 +220,89 @@ def test_a_contract_is_edited_with_live_findings_and_approved(reader: Open, aska
     page.get_by_role("button", name="批准生效").click()
     page.wait_for_url(f"**/resources/{askable}/")
     expect(page.locator("main")).to_contain_text(f"{major}.{minor}.{int(patch) + 1}")
+
+
+def test_a_column_is_changed_and_its_breakage_explained_before_another_approves_without_javascript(
+    reader: Open,
+    furnished: Furnished,
+) -> None:
+    """The draft says what it breaks and which version that needs; who wrote it does not decide it."""
+    resource = f"/resources/{OTHER}/"
+    steward = reader("steward_eco", javascript=False)
+    page = steward.open(f"{resource}edit?tab=columns&column=name")
+    page.get_by_label("数据长度").fill("20")
+    page.get_by_role("button", name="保存信息项").click()
+    told = page.locator("#breaking")
+    expect(told).to_contain_text("须升为2.0.0（现在写的是1.0.0）")
+    expect(told).to_contain_text("列“点位名称”的最长长度收紧")
+    page.get_by_role("button", name="提交审核").click()
+    expect(page.get_by_role("alert")).to_contain_text("2.0.0")
+    page = steward.open(f"{resource}edit")
+    page.get_by_label("契约版本").fill("2.0.0")
+    page.get_by_role("button", name="保存草稿").click()
+    expect(page.locator("#breaking")).not_to_contain_text("现在写的是")
+    page.get_by_role("button", name="提交审核").click()
+    expect(page.locator(".dt-note.ok")).to_contain_text("已提交审核")
+    expect(page.get_by_role("button", name="批准生效")).to_have_count(0)
+    address = steward.path
+
+    approver = reader("approver_eco", javascript=False)
+    page = approver.open("/?kind=contract-approval")
+    page.locator(f"main table a[href='{address}']").first.click()
+    expect(page.locator("#breaking")).to_contain_text("破坏性变更")
+    page.get_by_role("button", name="批准生效").click()
+    page.wait_for_url(f"**{resource}")
+    expect(page.locator("main")).to_contain_text("契约 2.0.0")
+
+
+def test_a_folder_becomes_a_source_whose_file_is_collected_without_javascript(
+    reader: Open, furnished: Furnished
+) -> None:
+    """Described, tested, fetched by hand; the fetch leads to its run, and the run says that a source brought it."""
+    steward = reader("steward_eco", javascript=False)
+    drop = furnished.drop / "新点位"
+    drop.mkdir()
+    address = connect(steward, drop, "新点位目录", "30 6 * * *", resource=OTHER)
+    page = steward.page
+    expect(page.locator("main")).to_contain_text("每天 06:30")
+    put(drop, "0601.csv", HEAD + "\n".join(GOOD[:9]) + "\n")
+    page.get_by_role("button", name="测试连接").click()
+    expect(page.locator(".dt-note.ok")).to_contain_text("1个文件")
+    page.get_by_role("button", name="现在取数").click()
+    run = find_link(steward, address, "/runs/run_")
+    wait_for_rest(steward, run)
+    page = steward.open(run)
+    expect(page.locator("main")).to_contain_text("由数据源采集")
+    expect(page.locator("main")).to_contain_text("接收 9 ＝ 入湖 9")
+    page = steward.open(address)
+    page.get_by_role("button", name="启用").click()
+    expect(page.get_by_role("button", name="停用")).to_be_visible()
+
+
+def test_a_decision_without_its_reason_comes_back_and_with_it_is_taken_without_javascript(
+    reader: Open,
+    furnished: Furnished,
+) -> None:
+    """A field sent to another agency, and a run that waits: each form explains itself and keeps what was typed."""
+    steward = reader("steward_eco", javascript=False)
+    disown(steward, OTHER)
+    field = steward.path
+    asked = reader("steward_civil", javascript=False)
+    page = asked.open("/?kind=field-source")
+    page.locator(f"main table a[href='{field}']").first.click()
+    page.get_by_role("button", name="不认领").click()
+    expect(page.get_by_role("alert")).to_contain_text("理由")
+    page.get_by_label("理由").fill("点位所在区划由监测单位填写")
+    page.get_by_role("button", name="不认领").click()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(page.get_by_role("button", name="不认领")).to_have_count(0)
+
+    blocked = collect(steward, "\n".join(GOOD[:12]) + "\n", bill_rows="99", resource=OTHER)
+    page = steward.open(blocked)
+    page.get_by_role("button", name=re.compile("^放弃")).click()
+    expect(page.get_by_role("alert")).to_contain_text("理由")
+    page.get_by_label("理由").fill("账单写错，按实收入湖")
+    page.get_by_role("button", name="继续入湖").click()
+    wait_for_rest(steward, blocked)
+    page = steward.open(blocked)
+    expect(page.locator("#accepted")).to_contain_text("账单写错，按实收入湖")

@@ -238,10 +238,10 @@ def _worst_rule(run: RunView, dimension: str) -> str:
     if not worst.get("rows_bad"):
         return zh_en("{n}条规则全部通过", "its {n} rule holds|all {n} rules hold", n=len(rules))
     return zh_en(
-        "{reason} {rows}行",
-        "{reason}: {rows} rows",
+        "{reason} {n}行",
+        "{reason}: {n} row|{reason}: {n} rows",
         reason=pick(worst.get("reason_zh", ""), worst.get("reason_en", "")),
-        rows=f"{worst['rows_bad']:,}",
+        n=f"{worst['rows_bad']:,}",
     )
 
 

@@ -29,7 +29,7 @@ from datong.quality.web.present import (
     trend_chart,
 )
 from datong.ui.web.pages import render_page
-from datong.ui.web.words import is_chinese
+from datong.ui.web.words import is_chinese, pick
 
 WAIVER_DAYS_SUGGESTED = 90
 ORDERS_SHOWN_MAX = 5
@@ -110,6 +110,9 @@ def show_report(request: HttpRequest, resource_id: str) -> HttpResponse:
         "before": before,
         "dimensions": dimension_lines(report, before),
         "rules": rule_lines(report, contract, may_waive=may_waive, may_read_rows=may_read_rows),
+        "rule_titles": {
+            rule["check_id"]: pick(rule["reason_zh"], rule["reason_en"]) for rule in report.content["rules"]
+        },
         "columns": [(contract.by_name.get(name), name, score) for name, score in columns],
         "trend": trend_chart(trend),
         "versions": list(reversed(trend)),
