@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
@@ -155,6 +155,34 @@ def test_a_custom_property_has_a_heading_of_its_own() -> None:
     from datong.catalog.reading import CUSTOM_WORDS_COLUMN, CUSTOM_WORDS_CONTRACT
 
     assert missing({*CUSTOM_WORDS_CONTRACT, *CUSTOM_WORDS_COLUMN}, REFERENCE / "contract.md") == []
+
+
+def test_every_command_that_a_page_shows_is_one() -> None:
+    known = {
+        name: {spelling for option in command.params for spelling in (*option.opts, *option.secondary_opts)}
+        for name, command in walk_commands()
+    }
+    pages = [page for page in find_pages(ROOT) if page.name != "command-line.md"]
+    assert sum(len(shown_commands(page.read_text(encoding="utf-8"))) for page in pages) > 100
+    assert [wrong for page in pages for wrong in wrong_commands(page.read_text(encoding="utf-8"), known)] == []
+    planted = "```\ndatong colect a b\ndatong version --loud\n```\nor `datong run list --limit 3`"
+    assert wrong_commands(planted, known) == ["datong colect a b", "datong version --loud"]
+
+
+def shown_commands(text: str) -> list[str]:
+    """Calls at the beginning of a line or of a piece of code, lines that go on joined."""
+    return re.findall(r"(?:^|`)[ ]*(datong [a-z][^`\n]*)", text.replace("\\\n", " "), re.MULTILINE)
+
+
+def wrong_commands(text: str, known: Mapping[str, set[str]]) -> list[str]:
+    wrong = []
+    for line in shown_commands(text):
+        words = line.split()
+        name = next((name for size in (3, 2) if (name := " ".join(words[:size])) in known), None)
+        options = {word.partition("=")[0] for word in words if word.startswith("--")} - {"--help"}
+        if name is None or options - known[name]:
+            wrong.append(line)
+    return wrong
 
 
 def test_relative_links_lead_somewhere() -> None:
