@@ -148,6 +148,7 @@ PLACES = (
     Place(name="editor-rules", account="steward_eco", path="{resource}edit?tab=rules", furnished=True, is_seldom=True),
     Place(name="editor-text", account="steward_eco", path="{resource}edit?view=yaml", furnished=True, is_seldom=True),
     Place(name="contract-new", account="steward", path="/contracts/new", is_seldom=True),
+    Place(name="contract-infer", account="steward", path="/contracts/infer", is_seldom=True),
     Place(name="contract-import", account="steward", path="/contracts/import", is_seldom=True),
     Place(name="responsibility", account="bureau", path="/responsibility/", furnished=True, is_seldom=True),
     Place(name="element", account="bureau", path="/responsibility/elements/DE-00006/", furnished=True),

@@ -306,3 +306,19 @@ def test_a_decision_without_its_reason_comes_back_and_with_it_is_taken_without_j
     wait_for_rest(steward, blocked)
     page = steward.open(blocked)
     expect(page.locator("#accepted")).to_contain_text("账单写错，按实收入湖")
+
+
+def test_a_file_drafts_a_contract_and_what_the_file_holds_is_text(reader: Open) -> None:
+    """Every suggestion with its evidence; a value that looks like markup is shown as it is."""
+    person = reader("steward_eco")
+    page = person.open("/contracts/infer")
+    rows = "".join(f"K{n:03},<img src=x onerror=alert(1)>{n % 3}\n" for n in range(60))
+    file = {"name": "kinds_seen.csv", "mimeType": "text/csv", "buffer": f"编号,类别\n{rows}".encode()}
+    page.get_by_label("文件").set_input_files(file)
+    page.get_by_role("button", name="读取").click()
+    expect(page.get_by_role("link", name="打开编辑器")).to_be_visible()
+    expect(page.locator("main")).to_contain_text("<img src=x")
+    assert page.locator("main img").count() == 0
+    assert person.find_barriers() == []
+    page.get_by_role("link", name="打开编辑器").click()
+    expect(page.locator(".dt-tabs")).to_contain_text("信息项")

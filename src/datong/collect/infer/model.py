@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from datong.catalog.words import TYPE_TITLES, LogicalType, UpdateCycle
+from datong.catalog.words import TYPE_TITLES, LogicalType, UpdateCycle, grade_of
 from datong.privacy.detect.model import SensitiveColumn
 from datong.standards.matching import ElementMatch
 
@@ -98,6 +98,11 @@ class ColumnSuggestion:
     @property
     def type_titles(self) -> tuple[str, str]:
         return TYPE_TITLES[self.logical_type]
+
+    @property
+    def grade(self) -> int | None:
+        """The suggested grade of GB/T 43697, 1–6."""
+        return grade_of(str(self.words.get("classification", "")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

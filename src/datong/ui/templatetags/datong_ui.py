@@ -11,7 +11,7 @@ from unicodedata import east_asian_width
 from django import template
 from django.middleware.csrf import get_token
 from django.templatetags.static import static
-from django.utils.html import format_html, format_html_join
+from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from datong.kernel import clock
@@ -32,8 +32,11 @@ FULL_SCORE = 100
 
 @register.simple_tag
 def zh_en(zh: str, en: str, **values: Any) -> SafeString:
-    """The text in the page's language: `{% zh_en "共{n}行" "{n} row|{n} rows" n=count %}`."""
-    return words.zh_en(zh, en, **values)
+    """The text in the page's language: `{% zh_en "共{n}行" "{n} row|{n} rows" n=count %}`.
+
+    Both texts are literals, which may hold markup; a variable in their place is escaped (`beside` is for stored pairs).
+    """
+    return words.zh_en(conditional_escape(zh), conditional_escape(en), **values)
 
 
 @register.simple_tag

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import pytest
+from django.template import Context, Template
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,3 +52,10 @@ def test_the_used_share_stays_within_the_bar(used: int, allowance: int, share: f
 def test_a_sparkline_needs_two_points() -> None:
     assert components.spark_path([1.0]) == ""
     assert components.spark_path([1.0, 2.0]).startswith("M0.0 ")
+
+
+def test_a_variable_in_the_place_of_a_text_is_escaped() -> None:
+    """What a file holds must not become markup because a template names it where a literal belongs."""
+    page = Template("{% load datong_ui %}{% zh_en zh en %}|{% zh_en '<b>粗</b>' '<b>bold</b>' %}")
+    text = page.render(Context({"zh": "<script>", "en": "<script>"}))
+    assert text == "&lt;script&gt;|<b>粗</b>"

@@ -12,6 +12,8 @@ import datong
 
 SOURCE = Path(datong.__file__).parent
 ZH_EN = re.compile(r"""{%\s*zh_en\s+"(?P<zh>(?:[^"\\]|\\.)*)"\s+"(?P<en>(?:[^"\\]|\\.)*)"(?P<rest>[^%]*)%}""")
+STORED = re.compile(r"""{%\s*zh_en\s+(?:"(?:[^"\\]|\\.)*"\s+)?[^"\s][^%]*%}""")
+"""A `zh_en` whose texts are variables: stored texts are told apart by `beside`, which escapes them."""
 HAN = re.compile(r"[\u3400-\u9fff\u3000-\u303f\uff00-\uffef]")
 PLACEHOLDER = re.compile(r"{(\w+)}")
 INLINE = re.compile(r"""<style\b|\sstyle=|\son[a-z]+=|<script(?![^>]*\bsrc=)|javascript:""", re.I)
@@ -34,6 +36,7 @@ def language_violations(text: str) -> list[str]:
         missing = set(PLACEHOLDER.findall(zh)) - set(re.findall(r"(\w+)=", match["rest"]))
         if missing:
             found.append(f"{zh!r} is not given {sorted(missing)}")
+    found += [f"not two literals: {said}" for said in STORED.findall(text)]
     bare = ZH_EN.sub("", re.sub(r"{#.*?#}", "", text, flags=re.S))
     for allowed in ALLOWED_HAN:
         bare = bare.replace(allowed, "")
@@ -93,6 +96,8 @@ def test_every_template_speaks_both_languages_and_holds_nothing_inline(path: Pat
         '{% zh_en "共{n}行" "{m} rows" n=1 %}',
         '{% zh_en "共{n}行" "{n} rows" %}',
         '{% zh_en "甲" "a" %}，',
+        "{% zh_en found.zh found.en %}",
+        '{% zh_en "甲" found.en %}',
     ],
 )
 def test_a_missing_language_is_noticed(planted: str) -> None:
