@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from datong.catalog.lineage.contracts import ColumnEdge, Dataset, DerivedDataset, EdgeKind, LineageJob
 from datong.catalog.values import Column, DataContract
-from datong.collect.delimited import name_key
+from datong.collect.drift import map_columns
+from datong.collect.readers.reading import wanted_columns
 
 FILE_NAMESPACE = "file"
 """OpenLineage namespace of what arrives as files; a connected source has its own."""
@@ -31,12 +32,11 @@ def derived_table(
     version: str,
 ) -> DerivedDataset:
     """The table that a delivery with this header made. A cleaned column is transformed; another comes as it is."""
-    delivered = {name_key(cell): cell for cell in source_header}
-    edges = []
-    for column in contract.columns:
-        cell = next((delivered[key] for name in column.source_names if (key := name_key(name)) in delivered), None)
-        if cell is not None:
-            edges.append(_edge(column, cell, source))
+    names = [column.name for column in contract.columns]
+    mapping = map_columns(source_header, wanted_columns(contract), "map", optional=names)
+    by_name = contract.by_name
+    pairs = zip(mapping.header, source_header, strict=True)
+    edges = [_edge(by_name[name], cell, source) for name, cell in pairs if name is not None]
     return DerivedDataset(
         target=Dataset(name=contract.id, title_zh=contract.title_zh, title_en=contract.title_en),
         columns={column.name: column.logical_type.value for column in contract.columns},

@@ -178,6 +178,8 @@ QUALITY_SORTED_KEYS_MAX: Final = 32_000_000
 """Keys of one version that are sorted in memory to find the repeated ones, 8 bytes each; more are grouped on disk."""
 QUALITY_MEMORY_MIB: Final = 1024
 """DuckDB's memory in a run of rules over an exported file; beyond it it spills."""
+ENGINE_CONNECT_S_MAX: Final = 5
+"""Reaching a Spark Connect server at all."""
 QUALITY_ENGINE_START_S_MAX: Final = 60
 """How long a Sail server of our own may take to answer."""
 QUALITY_TREND_REPORTS_MAX: Final = 24

@@ -17,14 +17,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import sleep
 from typing import Any
+from urllib.parse import urlsplit
 
 import ibis  # type: ignore[import-untyped]
 
 from datong.kernel import clock
 from datong.kernel.failures import Unavailable
-from datong.kernel.limits import QUALITY_ENGINE_START_S_MAX
+from datong.kernel.limits import ENGINE_CONNECT_S_MAX, QUALITY_ENGINE_START_S_MAX
 
 TIME_ZONE = "Asia/Shanghai"
+SPARK_CONNECT_PORT = 15002
+"""Where Spark Connect listens unless told otherwise."""
 
 
 class EngineUnavailable(Unavailable):
@@ -85,6 +88,17 @@ def _wait_for(process: subprocess.Popen[bytes], port: int) -> None:
     raise EngineUnavailable("The Sail server did not start.", hint_zh="Sail 未能启动。", port=port)
 
 
+def _require_listener(address: str) -> None:
+    """Somebody must listen: the client itself would try for minutes."""
+    parts = urlsplit(address)
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or SPARK_CONNECT_PORT), ENGINE_CONNECT_S_MAX).close()
+    except OSError as error:
+        raise EngineUnavailable(
+            f"Nobody answers at {address}.", hint_zh=f"{address}没有响应。", private=str(error), address=address
+        ) from error
+
+
 @contextmanager
 def _connect(address: str) -> Iterator[Any]:
     with warnings.catch_warnings():  # the client warns of versions of pandas at many of its imports
@@ -97,6 +111,7 @@ def _connect(address: str) -> Iterator[Any]:
                 "The Spark client is not installed; `pip install datong[spark]`.",
                 hint_zh="未安装Spark客户端：pip install datong[spark]。",
             ) from error
+        _require_listener(address)
         try:
             session = SparkSession.builder.remote(address).create()
             session.conf.set("spark.sql.session.timeZone", TIME_ZONE)

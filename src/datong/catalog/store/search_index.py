@@ -17,8 +17,8 @@ from datong.catalog.values import DataContract
 QUALITY_FACET, FORMATS_FACET = "quality.score", "publish.formats"
 INDEXED_FACETS = frozenset({QUALITY_FACET, FORMATS_FACET})
 """Facets of higher parts that searches filter by."""
-QUALITY_BANDS = (90, 75, 60)
-"""GB/T 36344 grades as deployed: a score from so many on."""
+QUALITY_BANDS = (95, 85, 75, 60)
+"""The cuts of the quality grades (docs/reference/quality-scores.md): a score from so many on."""
 _WRITE = """
 insert into catalog_searchentry
     (resource_id, title_text, columns_text, description_text, title_terms, terms, facets, quality, updated_at)

@@ -92,7 +92,7 @@ def _settled(rule: RuleScore, waived: frozenset[str]) -> RuleScore:
 
 
 def _write_report(run: EvaluatedRun, resource: ResourceView, score: RunScore) -> Report:
-    number = next_number("Q")
+    number = next_number("QR")
     body = orjson.dumps(
         _content(number, run, resource, score), option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2, default=str
     )
@@ -155,8 +155,8 @@ def _content(number: str, run: EvaluatedRun, resource: ResourceView, score: RunS
 
 # Reading -----------------------------------------------------------------------------------------------------------
 def get_report(actor: Actor, report_id: str) -> ReportView:
-    """A report by its id or number (Q-2026-00001), for its agency, for who sees all, and for approved requesters."""
-    field = "number" if report_id.startswith("Q-") else "pk"
+    """A report by its id or number (QR-2026-00001), for its agency, for who sees all, and for approved requesters."""
+    field = "number" if report_id.startswith("QR-") else "pk"
     report = Report.objects.select_related("agency").filter(**{field: report_id}).first()
     if report is None or not may_read(actor, report.resource_id, report.agency_id):
         raise ReportNotFound("Check the address.", hint_zh="请检查地址。", report=report_id)
