@@ -382,7 +382,7 @@ SEARCH_TERMS_MAX: Final = 8
 """Words between spaces; what is typed beyond is not looked for."""
 SEARCH_ALTERNATIVES_MAX: Final = 6
 """A word and its synonyms."""
-SEARCH_CANDIDATES_MAX: Final = 1000
+SEARCH_CANDIDATES_MAX: Final = 500
 """So many matches are ranked and counted; beyond, counts are estimates and the page says so."""
 SEARCH_SUGGESTIONS_MAX: Final = 8
 SYNONYM_GROUPS_MAX: Final = 5000
