@@ -293,6 +293,12 @@ MATRIX: tuple[Row, ...] = (
     Row("GET", "/exchange/grants/{grant_id}/", expect(200, anonymous=302, **OUTSIDERS_404)),
     Row(
         "POST",
+        "/exchange/grants/{grant_id}/notice",
+        expect(404, anonymous=401),
+        {"decision": "read"},
+    ),
+    Row(
+        "POST",
         "/exchange/grants/{grant_id}/revocation",
         expect(403, anonymous=401, approver=302),
         {"reason": "用途已经结束"},

@@ -29,6 +29,13 @@ def on_version_recorded(event: Event) -> None:
     enqueue(SERVE_RESOURCE, {"resource_id": event.payload["resource"]}, key=f"serve:{event.id}")
 
 
+def on_contract_breaking(event: Event) -> None:
+    """Those who hold a grant of the resource are told what changes for them."""
+    from datong.exchange.service.notices import tell_grantees
+
+    tell_grantees(event.payload)
+
+
 def on_key_issued(event: Event) -> None:
     from datong.exchange.service import serve_keys
 

@@ -47,6 +47,24 @@ ACTIONS = (
         sentence_zh="{agency}{actor}撤销授权 {grant}：{reason}",
         sentence_en="{actor} of {agency} revoked grant {grant}: {reason}",
     ),
+    ActionKind(
+        verb="grant.notice-sent",
+        platform=True,
+        sentence_zh="平台告知授权 {grant} 的使用方：“{title}”的契约有重大变更，现为 {version}",
+        sentence_en="The holder of grant {grant} was told of the breaking contract {version} of “{title_en}”",
+    ),
+    ActionKind(
+        verb="grant.notice-acknowledged",
+        roles=STEWARD,
+        sentence_zh="{agency}{actor}已知悉“{title}”的契约变更（授权 {grant}，{version}）",
+        sentence_en="{actor} of {agency} acknowledged contract {version} of “{title_en}” (grant {grant})",
+    ),
+    ActionKind(
+        verb="grant.notice-objected",
+        roles=STEWARD,
+        sentence_zh="{agency}{actor}对“{title}”的契约变更有异议（授权 {grant}）：{reason}",
+        sentence_en="{actor} of {agency} objected to the contract change of “{title_en}” (grant {grant}): {reason}",
+    ),
 )
 
 NAVIGATION = (
@@ -76,6 +94,7 @@ def plug() -> None:
     from datong.catalog.lineage.contracts import IMPACT_SOURCES
     from datong.exchange import jobs
     from datong.exchange.service.grants import find_grant_impacts, holds_grant
+    from datong.exchange.service.notices import ContractNoticeCase
     from datong.exchange.service.requests import RequestCase
     from datong.exchange.web import panels
     from datong.kernel.identity.contracts import KEY_REVOCATIONS
@@ -90,9 +109,12 @@ def plug() -> None:
     panels.plug()
     CASE_KINDS.fill(RequestCase.key, RequestCase())
     CASE_PAGES.fill(RequestCase.key, "exchange:request")
+    CASE_KINDS.fill(ContractNoticeCase.key, ContractNoticeCase())
+    CASE_PAGES.fill(ContractNoticeCase.key, "exchange:grant")
     KEY_REVOCATIONS.fill("exchange", jobs.withdraw_key)
     REPORT_READERS.fill("exchange.grants", holds_grant)
     IMPACT_SOURCES.fill("exchange", find_grant_impacts)
+    handlers.on("contract.breaking", "exchange.tell-grantees", jobs.on_contract_breaking)
     handlers.on("grant.approved", "exchange.serve-grant", jobs.on_grant_approved)
     handlers.on("grant.revoked", "exchange.unserve-grant", jobs.on_grant_revoked)
     handlers.on("version.recorded", "exchange.serve-version", jobs.on_version_recorded)

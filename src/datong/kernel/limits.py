@@ -240,6 +240,8 @@ LANDING_EXPIRED_PER_ROUND_MAX: Final = 1000
 """Landed files that one round removes."""
 LANDING_DAYS_DEFAULT: Final = 180
 """How long a landed file is kept where neither contract nor deployment says otherwise; its digest stays for ever."""
+GRANT_NOTICE_DAYS: Final = 10
+"""Working days in which a grantee should have read of a breaking contract."""
 COLLECT_CASE_DAYS: Final = 3
 """Working days that a steward has for a failed or waiting run."""
 READER_HEADER_ROWS_SEARCHED: Final = 60

@@ -14,5 +14,6 @@ urlpatterns = [
     path("exchange/grants/", views.list_grants, name="grants"),
     path("exchange/grants/<str:grant_id>/", views.show_grant, name="grant"),
     path("exchange/grants/<str:grant_id>/revocation", views.revoke, name="revoke"),
+    path("exchange/grants/<str:grant_id>/notice", views.answer_notice, name="notice"),
     path("exchange/receipts/<int:log_index>/", views.show_receipt, name="receipt"),
 ]

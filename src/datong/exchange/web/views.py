@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from datong.cases import service as cases
 from datong.cases.contracts import CaseState, Decision, ReasonNeeded
+from datong.cases.service import decide_case
 from datong.catalog import service as catalog
 from datong.exchange import service
 from datong.exchange.requests import (
@@ -21,6 +22,7 @@ from datong.exchange.requests import (
     RequestView,
     RevocationUnconfirmed,
 )
+from datong.exchange.service.notices import find_notice
 from datong.exchange.service.receipts import check_receipt
 from datong.exchange.web.forms import build_form, read_draft
 from datong.exchange.web.present import (
@@ -35,8 +37,8 @@ from datong.exchange.web.present import (
 )
 from datong.kernel.action.service import is_allowed
 from datong.kernel.audit.service import find_log_index
-from datong.kernel.contracts import Actor, Subject
-from datong.kernel.failures import Failure
+from datong.kernel.contracts import Actor, Role, Subject
+from datong.kernel.failures import Failure, NotFound
 from datong.kernel.identity import service as identity
 from datong.kernel.ids import CaseId, GrantId, RequestId, ResourceId
 from datong.kernel.web.requests import require_member
@@ -102,7 +104,7 @@ def decide_request(request: HttpRequest, request_id: str) -> HttpResponse:
     chosen = request.POST.get("decision", "")
     decision = Decision.APPROVE if chosen == Decision.APPROVE.value else Decision.REFUSE
     try:
-        cases.decide_case(actor, CaseId(asked.case_id), decision, request.POST.get("reason", ""))
+        decide_case(actor, CaseId(asked.case_id), decision, request.POST.get("reason", ""))
     except ReasonNeeded as failure:
         return _request_page(request, request_id, failure)
     decided = service.get_request(actor, RequestId(request_id))
@@ -149,6 +151,21 @@ def revoke(request: HttpRequest, grant_id: str) -> HttpResponse:
         "ok",
     )
     return HttpResponseRedirect(request.path.removesuffix("revocation"))
+
+
+@require_POST
+def answer_notice(request: HttpRequest, grant_id: str) -> HttpResponse:
+    """The grantee has read of a breaking contract, or objects with a reason."""
+    actor = require_member(request)
+    notice = find_notice(service.get_grant(actor, GrantId(grant_id)).id)
+    if notice is None:
+        raise NotFound("No notice waits here.", hint_zh="这里没有待知悉的告知。", grant=grant_id)
+    decision = Decision.REFUSE if request.POST.get("decision") == "object" else Decision.APPROVE
+    try:
+        decide_case(actor, notice.id, decision, request.POST.get("reason", ""))
+    except ReasonNeeded as failure:
+        return _grant_page(request, grant_id, failure)
+    return HttpResponseRedirect(request.path.removesuffix("notice"))
 
 
 @require_safe
@@ -230,6 +247,8 @@ def _grant_page(request: HttpRequest, grant_id: str, failure: Failure | None) ->
         "receipts_count": service.count_usage(grant.id),
         "may_revoke": grant.state is GrantState.ACTIVE and _may_revoke(actor, grant),
         "reason": request.POST.get("reason", ""),
+        "notice": find_notice(grant.id),
+        "may_answer": actor.agency_id == grant.agency_id and Role.STEWARD in actor.roles,
     }
     return render_page(request, "exchange/grant.html", context, failure)
 
