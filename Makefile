@@ -49,7 +49,8 @@ test: dev check ## Check and test everything that fits in 15 minutes
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow" --ignore=tests/laws $(PYTEST_ARGS)
 
 test-all: dev check ## The same, with the slow tests
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore=tests/laws $(PYTEST_ARGS)
+	@tools/need_spark.sh $(BIN)/python
+	@PATH="$(CURDIR)/acceptance/spark/.venv/bin:$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup --ignore=tests/laws $(PYTEST_ARGS)
 
 # Smaller pieces -----------------------------------------------------------------------------------------------------------
 

@@ -121,6 +121,19 @@ SETTINGS: tuple[Setting, ...] = (
 )
 
 
+FOR_TESTS = frozenset(
+    {
+        "DATONG_BENCH_QUALITY",
+        "DATONG_FAULT_DIR",
+        "DATONG_FROZEN_CLOCK",
+        "DATONG_REFERENCE_DATA",
+        "DATONG_TESTING",
+        "DATONG_TEST_SPARK",
+    }
+)
+"""Names that tests and benchmarks use; no deployment sets them."""
+
+
 def default_home() -> Path:
     if os.geteuid() == 0:
         return Path("/var/lib/datong")
@@ -264,7 +277,7 @@ class Settings:
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Read every declared setting; an unknown DATONG_ name is refused, because it is probably misspelt."""
     found = os.environ if environment is None else environment
-    known = {setting.name for setting in SETTINGS} | {"DATONG_TESTING", "DATONG_FROZEN_CLOCK", "DATONG_FAULT_DIR"}
+    known = {setting.name for setting in SETTINGS} | FOR_TESTS
     unknown = sorted(name for name in found if name.startswith("DATONG_") and name not in known)
     if unknown:
         raise Misconfigured(
