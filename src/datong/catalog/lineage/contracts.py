@@ -13,6 +13,8 @@ from datong.kernel.plugs import Slot
 
 NAMESPACE = "datong"
 """OpenLineage namespace of what the platform itself holds."""
+LEFT_NAMESPACE = "grant"
+"""Of what leaves under a grant: shown to the agency that provides the resource, and to who sees all."""
 
 
 class EdgeKind(StrEnum):

@@ -15,6 +15,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from datong.catalog import service as catalog
 from datong.catalog.lineage.contracts import (
     IMPACT_SOURCES,
+    LEFT_NAMESPACE,
     ColumnUnknown,
     Dataset,
     DerivedDataset,
@@ -97,6 +98,11 @@ def record_lineage(job: LineageJob, run_id: str, outputs: Sequence[DerivedDatase
         ],
         ignore_conflicts=True,
     )
+
+
+def forget_lineage(job: LineageJob) -> None:
+    """The job is over and what it made is gone: its edges go, its events stay."""
+    LineageEdge.objects.filter(job=job.key).delete()
 
 
 def find_upstream(dataset: Dataset, columns: Iterable[str] | None = None) -> list[FlowEdge]:
@@ -245,6 +251,8 @@ def _derived_impacts(actor: Actor, resource_id: str, columns: Sequence[str]) -> 
     """What is derived, by dataset. One that may not be seen counts without its name."""
     targets: dict[Dataset, dict[str, None]] = {}
     for edge in find_downstream(Dataset(name=resource_id), columns):
+        if edge.target.namespace == LEFT_NAMESPACE:
+            continue  # grants speak for themselves, to who may see them
         targets.setdefault(edge.target, {})[edge.target_column] = None
     return [_derived_impact(actor, dataset, tuple(names)) for dataset, names in targets.items()]
 

@@ -10,10 +10,10 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from datong.catalog import service as catalog
-from datong.catalog.lineage.contracts import EDGE_TITLES, Dataset, FlowEdge
+from datong.catalog.lineage.contracts import EDGE_TITLES, LEFT_NAMESPACE, Dataset, FlowEdge
 from datong.catalog.lineage.model import draw
 from datong.catalog.lineage.service import find_downstream, find_impacts, find_upstream
-from datong.kernel.contracts import Actor
+from datong.kernel.contracts import EVERY_AGENCY, Actor
 from datong.kernel.ids import ResourceId
 from datong.kernel.web.requests import require_member
 from datong.ui.web.words import pick
@@ -28,7 +28,7 @@ def show_lineage(request: HttpRequest, resource_id: str) -> HttpResponse:
     chosen = _chosen(request)
     impacts = find_impacts(actor, resource_id, chosen)
     start, edges = _edges(resource_id, resource.title_zh, resource.title_en, chosen)
-    edges = _seen_edges(actor, edges)
+    edges = _seen_edges(actor, resource.agency_id, edges)
     context = {
         "resource": resource,
         "columns": contract.columns,
@@ -50,7 +50,7 @@ def show_lineage_json(request: HttpRequest, resource_id: str) -> HttpResponse:
     chosen = _chosen(request)
     impacts = find_impacts(actor, resource_id, chosen)
     _start, edges = _edges(resource_id, resource.title_zh, resource.title_en, chosen)
-    seen = _seen_edges(actor, edges)
+    seen = _seen_edges(actor, resource.agency_id, edges)
     return JsonResponse(
         {
             "resource": resource_id,
@@ -71,8 +71,10 @@ def _edges(resource_id: str, title_zh: str, title_en: str, chosen: list[str]) ->
     return start, [*find_upstream(start, columns), *find_downstream(start, columns)]
 
 
-def _seen_edges(actor: Actor, edges: list[FlowEdge]) -> list[FlowEdge]:
-    """Without the resources that the actor may not know of."""
+def _seen_edges(actor: Actor, agency_id: str, edges: list[FlowEdge]) -> list[FlowEdge]:
+    """Without the resources that the actor may not know of; what leaves under grants is the provider's to see."""
+    if agency_id not in actor.agency_ids and EVERY_AGENCY not in actor.agency_ids:
+        edges = [edge for edge in edges if edge.target.namespace != LEFT_NAMESPACE]
     names = {dataset.name for edge in edges for dataset in (edge.source, edge.target) if dataset.is_resource}
     hidden = {name for name in names if not catalog.explain_resource(actor, name).allowed}
     return [edge for edge in edges if not hidden & _resources_of(edge)]

@@ -17,10 +17,12 @@ from django.db.models import QuerySet
 
 from datong.cases.model import require_reason
 from datong.catalog import service as catalog
-from datong.catalog.lineage.contracts import Impact
+from datong.catalog.lineage.contracts import Dataset, Impact
+from datong.catalog.lineage.service import forget_lineage, record_lineage
 from datong.catalog.odcs import Mask
 from datong.exchange import model
 from datong.exchange.contracts import GrantTerms
+from datong.exchange.lineage import grant_job, granted_columns
 from datong.exchange.requests import (
     GrantNotActive,
     GrantNotFound,
@@ -86,6 +88,9 @@ def create_grant(request: Request, draft: RequestDraft, actor: Actor, record: Ac
         purpose=draft.purpose,
         valid_until=draft.valid_until.isoformat(),
     )
+    source = Dataset(name=contract.id, title_zh=contract.title_zh, title_en=contract.title_en)
+    types = {column.name: column.logical_type.value for column in contract.columns}
+    record_lineage(grant_job(number), grant_id, [granted_columns(terms, source, types)])
     payload = {"grant": grant_id, "resource": request.resource_id}
     record.event("grant.approved", subject=f"grant:{grant_id}", payload=payload)
     return grant
@@ -142,6 +147,7 @@ def _finish_revocation(grant_id: GrantId, actor: Actor) -> bool:
             return False
         with action(REVOKED, actor, _subject(grant), facts=facts) as record:
             locked.state, locked.revoked_at = GrantState.REVOKED, clock.now()
+            forget_lineage(grant_job(locked.number))
             locked.save(update_fields=["state", "revoked_at"])
             payload = {"grant": grant.pk, "resource": grant.resource_id}
             record.event("grant.revoked", subject=f"grant:{grant.pk}", payload=payload)

@@ -7,6 +7,8 @@ from django.test import Client
 
 from datong.cases.contracts import Decision, ReasonNeeded
 from datong.cases.service import decide_case, find_waiting
+from datong.catalog.lineage.contracts import Dataset, EdgeKind
+from datong.catalog.lineage.service import find_downstream
 from datong.exchange.service import revoke_grant
 from datong.exchange.service.notices import NOTICE_KIND, find_notice
 from datong.exchange.tests.conftest import Market
@@ -44,6 +46,25 @@ def test_a_breaking_contract_is_told_to_the_holder_of_a_grant_in_force(market: M
         decide_case(market.cast.actor("hrss.steward"), notice.id, Decision.REFUSE, "")
     decide_case(market.cast.actor("hrss.steward"), notice.id, Decision.REFUSE, "费率仍要用")
     assert OutboxEvent.objects.get(name="grant.notice-objected").payload["reason"] == "费率仍要用"
+
+
+def test_what_leaves_under_a_grant_is_on_the_lineage_until_it_ends(market: Market, client: Client) -> None:
+    grant = market.grant(market.batch_draft())
+    start = Dataset(name=market.resource_id)
+    edges = {edge.source_column: edge.kind for edge in find_downstream(start)}
+    assert edges == {
+        "id_number": EdgeKind.TRANSFORMATION,
+        "name": EdgeKind.TRANSFORMATION,
+        "income": EdgeKind.IDENTITY,
+    }
+    for name, sees in ((f"{market.owner}.steward", True), ("hrss.approver", False)):
+        client.force_login(market.cast.user(name))
+        page = client.get(f"/resources/{market.resource_id}/lineage.json").json()
+        assert bool(page["edges"]) is sees
+    revoke_grant(market.cast.actor(f"{market.owner}.approver"), grant.id, "不再需要")
+    assert find_downstream(start) == []
+    market.grant()
+    assert find_downstream(start) == [], "what is only compared never leaves"
 
 
 def test_the_grants_page_shows_what_changes_and_takes_the_answer(market: Market, client: Client) -> None:
